@@ -1,4 +1,4 @@
-"""Everything nbflow can say no with. Each error tells what, where and what to do; none carries a traceback to a user."""
+"""Everything nbflow can say no with. Each error tells what, where and what to do."""
 
 from __future__ import annotations
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
-
 from typing import Any, Literal, NamedTuple, NewType
 
 from nbflow.states import JoinRule
@@ -39,37 +38,19 @@ class TaskKey(NamedTuple):
         return cls(TaskName(name), int(index) if dot and index.isdigit() else None)
 
 
-class Unset:
-    """The default of a parameter that has none."""
-
-    _only: Unset | None = None
-
-    def __new__(cls) -> Unset:
-        cls._only = cls._only or super().__new__(cls)
-        return cls._only
-
-    def __repr__(self) -> str:
-        return "UNSET"
-
-    def __bool__(self) -> bool:
-        return False
-
-
-UNSET = Unset()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Param:
     """A typed parameter, of a pipeline (from the manifest) or of a notebook (from its `parameters` cell).
 
     `type` is a Python annotation as text (`str`, `int | None`, `Literal['a', 'b']`, `list[str]`, `date`), empty where
-    the notebook gives none. `default` is UNSET where the caller must give a value; of a notebook whose default is no
-    literal it is UNSET too, and `is_required` is False.
+    none was given. `default` is a JSON value; None where `is_required`, and where a notebook's default is no literal:
+    then `default_text` has its source.
     """
 
     name: str
     type: str = ""
-    default: Any = UNSET
+    default: Any = None
+    default_text: str = ""
     is_required: bool = False
     choices: tuple[Any, ...] = ()
     description: str = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from nbflow.model import (
     GRACE,
@@ -174,6 +174,7 @@ class RunAbandoned:
 class CancelRequested:
     """Stop one task run, or the whole run where `key` is None."""
 
+    kind: Literal["cancel"] = "cancel"
     by: str
     key: TaskKey | None = None
     note: str = ""
@@ -184,6 +185,7 @@ class CancelRequested:
 class ResetRequested:
     """Re-run `keys` (empty: every failed and cancelled one) and what depends on them (semantics §6, repair)."""
 
+    kind: Literal["reset"] = "reset"
     by: str
     keys: tuple[TaskKey, ...] = ()
     only: bool = False
@@ -199,6 +201,7 @@ class ResetRequested:
 class MarkRequested:
     """Set a task run's state by hand; `state` is success, failed or skipped."""
 
+    kind: Literal["mark"] = "mark"
     by: str
     key: TaskKey
     state: TaskState
@@ -211,6 +214,7 @@ class MarkRequested:
 class RetryNowRequested:
     """Start a task run in retry_wait at once."""
 
+    kind: Literal["retry_now"] = "retry_now"
     by: str
     key: TaskKey
     note: str = ""

@@ -1,0 +1,1 @@
+"""Notebooks: read what they ask for, execute them, and keep a log that is true for every ending."""
