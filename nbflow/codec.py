@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 @lru_cache(maxsize=64)
 def _adapter(cls: Hashable) -> TypeAdapter[Any]:
-    return TypeAdapter(cls)
+    return TypeAdapter(cast("Any", cls))
 
 
 def to_json(value: object, cls: Any = None) -> Any:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
 
 from nbflow.errors import Problem
+from nbflow.live import LiveRun
 from nbflow.model import AttemptId, FrozenNotebook, Param, Pipeline, PipelineName, RunId, TaskKey, TaskName
 from nbflow.run import (
     Asked,
@@ -56,13 +56,6 @@ class Lease:
     engine: str
     epoch: int
     expires: datetime
-
-
-class Kind(StrEnum):
-    """How an engine treats its runners: those of a foreground command die with it."""
-
-    FOREGROUND = "foreground"
-    SCHEDULER = "scheduler"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,8 +198,24 @@ class RunStore(Protocol):
         """What became of a request: None while open, empty when carried out, else why not."""
         ...
 
-    def pool_usage(self) -> Mapping[str, int]:
-        """Places of each pool that live attempts hold now."""
+    def pool_holders(self) -> Mapping[str, Sequence[str]]:
+        """Who holds the places of each pool now: a task's address once for each place of its live attempt."""
+        ...
+
+    def run_of_key(self, pipeline: PipelineName, run_key: str) -> RunId:
+        """The run that has this key. Raises NotFound."""
+        ...
+
+
+class Owners(Protocol):
+    """Which engines are alive. On one machine a held lock proves it; of others only the lease speaks."""
+
+    def hold(self, engine: str) -> None:
+        """Be known as alive until this process ends."""
+        ...
+
+    def is_alive(self, lease: Lease, now: datetime) -> bool:
+        """Whether the lease's engine may still write or have running attempts."""
         ...
 
 
@@ -281,12 +290,14 @@ class Logs(Protocol):
 class Driver(Protocol):
     """Something that can own runs and carry them to their end: an engine."""
 
-    def drive(self, run: RunId) -> Run:
-        """Own the run until it has ended."""
+    def lease(self, run: RunId, now: datetime) -> Lease:
+        """The lease to create a run with, so that it has an owner from its first moment."""
         ...
 
+    def drive(self, run: RunId, watch: Callable[[LiveRun], None] | None = None) -> Run:
+        """Own the run until it has ended. Raises Conflict while its owner is alive."""
+        ...
 
-class Notifier(Protocol):
-    """Tells people. Must not raise."""
-
-    def send(self, notice: object) -> None: ...
+    def close_abandoned(self) -> Sequence[RunId]:
+        """End the runs whose foreground owner is gone."""
+        ...

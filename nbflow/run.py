@@ -126,6 +126,11 @@ class TaskRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunOpened:
+    """An engine begins to own the run: every waiting task run is looked at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SlotGranted:
     """The engine found a slot and pool places for a queued task run; `token` is fresh."""
 
@@ -231,7 +236,7 @@ class Asked:
     request: Request
 
 
-Fact = SlotGranted | AttemptStarted | AttemptEnded | RunAbandoned | Asked
+Fact = RunOpened | SlotGranted | AttemptStarted | AttemptEnded | RunAbandoned | Asked
 
 
 # --- orders: what shall be done, after the commit -----------------------------------------------------------------
@@ -275,16 +280,6 @@ Order = StartAttempt | StopAttempt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
-    """Something worth telling a person who is not looking."""
-
-    kind: str
-    """`failed` or `recovered`."""
-    run: RunId
-    key: TaskKey | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """One line of the change log: a transition, or an operator's action with who and why."""
 
@@ -321,7 +316,6 @@ class Decision:
     changes: tuple[Change, ...] = ()
     answers: tuple[Answer, ...] = ()
     orders: tuple[Order, ...] = ()
-    notices: tuple[Notice, ...] = ()
     wake_at: datetime | None = None
 
     @property

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import TypeVar
+
+
+class IllegalTransition(RuntimeError):
+    """A change of state that semantics §2 does not know."""
 
 
 class RunState(StrEnum):
@@ -111,7 +117,7 @@ _RESET = frozenset({_T.WAITING})
 TASK_TRANSITIONS: dict[TaskState, frozenset[TaskState]] = {
     _T.WAITING: frozenset({_T.QUEUED, _T.SKIPPED, _T.UPSTREAM_FAILED, _T.FAILED, _T.CANCELLED}) | _BY_HAND,
     _T.QUEUED: frozenset({_T.RUNNING, _T.RETRY_WAIT, _T.CANCELLED}) | _BY_HAND | _RESET,
-    _T.RUNNING: frozenset({_T.RETRY_WAIT, _T.CANCELLED}) | _BY_HAND,
+    _T.RUNNING: frozenset({_T.RETRY_WAIT, _T.CANCELLED}) | _BY_HAND | _RESET,
     _T.RETRY_WAIT: frozenset({_T.QUEUED, _T.CANCELLED}) | _BY_HAND | _RESET,
     _T.SUCCESS: _BY_HAND | _RESET,
     _T.FAILED: _BY_HAND | _RESET,
@@ -125,6 +131,15 @@ ATTEMPT_TRANSITIONS: dict[AttemptState, frozenset[AttemptState]] = {
     _A.RUNNING: ATTEMPT_TERMINAL,
     **{state: frozenset() for state in ATTEMPT_TERMINAL},
 }
+
+S = TypeVar("S", bound=StrEnum)
+
+
+def check(transitions: Mapping[S, frozenset[S]], before: S, after: S) -> None:
+    """Raises IllegalTransition: a fault of nbflow's own, stopped before it is saved."""
+    if after not in transitions[before]:
+        raise IllegalTransition(f"{type(before).__name__} cannot go from {before} to {after}")
+
 
 # A sentence for each word: legends, help and docs read them from here. One table a kind, because the words of two
 # kinds are equal as text.

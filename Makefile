@@ -1,0 +1,58 @@
+# Two commands set up everything and then work: `make demo` runs the main job, `make test` passes the tests.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+SUDO   := $(shell test "$$(id -u)" = 0 || command -v sudo)
+
+.PHONY: demo test check soak docs clean
+
+demo: $(VENV)/.examples
+	$(BIN)/nbflow validate
+	$(BIN)/nbflow run notebooks/daily_orders_by_region --date 2026-04-01
+
+test: $(VENV)/.dev system check
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+# Style, types and the floors of the architecture.
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# The same tests with larger numbers; takes hours.
+soak: $(VENV)/.dev system
+	NBFLOW_SOAK=1 $(BIN)/pytest -n 0 --timeout 36000 -m soak -s
+
+docs: $(VENV)/.dev
+	$(BIN)/python docs/generate.py
+
+# --- what a fresh machine lacks --------------------------------------------------------------------------------
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "nbflow needs Python 3.11 or newer"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || $(MAKE) --no-print-directory packages WANTED=python3-venv
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.examples: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable ".[examples]"
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	@touch $@ $(VENV)/.examples
+
+# The tests start a real PostgreSQL server of their own.
+.PHONY: system packages
+system:
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null \
+	  || $(MAKE) --no-print-directory packages WANTED=postgresql
+
+packages:
+	@command -v apt-get >/dev/null || { echo "please install: $(WANTED)"; exit 1; }
+	$(SUDO) apt-get update -qq
+	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(WANTED)
+
+clean:
+	rm -rf $(VENV) .nbflow

@@ -1,0 +1,266 @@
+"""Own runs and carry them to their end: collect facts, advance, save, and only then act."""
+
+from __future__ import annotations
+
+import heapq
+import secrets
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from nbflow import lifecycle
+from nbflow.errors import Conflict, LeaseLost, PoolFull, StaleVersion, Unavailable
+from nbflow.live import LiveRun, StartOrder
+from nbflow.model import GRACE, AttemptId, RunId, TaskKey
+from nbflow.ports import Clock, Executor, Lease, Owners, RunStore
+from nbflow.run import (
+    Asked,
+    CancelRequested,
+    Decision,
+    Fact,
+    Run,
+    RunAbandoned,
+    RunOpened,
+    SlotGranted,
+    StartAttempt,
+)
+from nbflow.states import AttemptState
+
+LEASE = timedelta(seconds=15)
+"""How long a lease lives without renewal (semantics §9)."""
+
+TICK = 0.25
+"""Seconds between two looks at the store where nothing else happens."""
+
+Watch = Callable[[LiveRun], None]
+
+
+@dataclass(slots=True)
+class _Owned:
+    """A run of ours. `pending` are facts that are not saved yet: they outlive a store that is away."""
+
+    live: LiveRun
+    lease: Lease
+    pending: list[Fact] = field(default_factory=list)
+
+
+class Engine:
+    """One owner of runs. `name` is its own alone and says where it lives; `owners` proves which others are alive.
+
+    `pools` has the places of each pool, `env` what templates may read of the environment.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        store: RunStore,
+        executor: Executor,
+        clock: Clock,
+        owners: Owners,
+        pools: Mapping[str, int] | None = None,
+        env: Mapping[str, str] | None = None,
+        host: str = "",
+    ) -> None:
+        self.name = name
+        self._store, self._executor, self._clock, self._owners = store, executor, clock, owners
+        self._pools, self._env, self._host = pools or {}, env or {}, host
+        self._runs: dict[RunId, _Owned] = {}
+        self._renewed_at: datetime | None = None
+        self._asked_at: datetime | None = None
+        self._interrupts, self._interrupted_by = 0, ""
+        self.trouble: Unavailable | None = None
+
+    # --- owning ----------------------------------------------------------------------------------------------
+
+    def lease(self, run: RunId, now: datetime) -> Lease:
+        """The lease to create a run with, so that it has an owner from its first moment."""
+        return Lease(run=run, engine=self.name, epoch=1, expires=now + LEASE)
+
+    def own(self, run: RunId) -> LiveRun:
+        """Take a run over and look at every waiting task of it. Raises Conflict while its owner is alive."""
+        owned = self._take(run)
+        self._advance(owned, [RunOpened()], self._clock.now())
+        return owned.live
+
+    def close_abandoned(self) -> tuple[RunId, ...]:
+        """End the runs whose `nbflow run` is gone, as `failed`; they are never continued unasked (semantics §9)."""
+        now = self._clock.now()
+        dead = [lease.run for lease in self._store.owned() if not self._owners.is_alive(lease, now)]
+        return tuple(run for run in dead if self._close(run))
+
+    def _close(self, run: RunId) -> bool:
+        try:
+            owned = self._take(run, force=True)
+        except Conflict:  # somebody else closes it
+            return False
+        while any(task.live for task in owned.live.tasks.values()):
+            self._collect()
+            self._advance(owned, (), self._clock.now())
+            self._executor.wait(TICK)
+        self._advance(owned, [RunAbandoned()], self._clock.now())
+        self._forget(run)
+        return True
+
+    def _take(self, run: RunId, *, force: bool = False) -> _Owned:
+        now = self._clock.now()
+        lease = self._store.claim(run, self.name, now=now, ttl=LEASE, force=force or self._is_orphan(run, now))
+        owned = self._runs[run] = _Owned(self._load(run), lease)
+        attempts = [task.live for task in owned.live.tasks.values() if task.live]
+        if attempts:
+            self._executor.adopt(attempts, owned.live.run.pipeline)
+        return owned
+
+    def _is_orphan(self, run: RunId, now: datetime) -> bool:
+        return any(lease.run == run and not self._owners.is_alive(lease, now) for lease in self._store.owned())
+
+    def _load(self, run: RunId) -> LiveRun:
+        stored = self._store.load(run)
+        return LiveRun(stored.run, stored.pipeline, stored.tasks, self._env)
+
+    def _forget(self, run: RunId) -> None:
+        owned = self._runs.pop(run, None)
+        if owned is not None:
+            self._store.release(owned.lease)
+
+    # --- the loop --------------------------------------------------------------------------------------------
+
+    def step(self, now: datetime) -> None:
+        """One turn for every owned run: facts in, orders out; ended runs are let go.
+
+        While the store is away nothing is lost: `trouble` says so, and the next turn tries again.
+        """
+        self._collect()
+        try:
+            requests = self._requests(now)
+            for run, owned in list(self._runs.items()):
+                self._advance(owned, requests.get(run, ()), now)
+            self._start_ready(now)
+            self._renew(now)
+            for run in [run for run, owned in self._runs.items() if owned.live.has_ended]:
+                self._forget(run)
+            self.trouble = None
+        except Unavailable as error:
+            self.trouble = error
+
+    def drive(self, run: RunId, watch: Watch | None = None) -> Run:
+        """Own the run until it has ended. `watch` sees it after every turn.
+
+        After `interrupt` the run is cancelled, with grace first and at once the second time; the third time this
+        raises KeyboardInterrupt, whatever is still running.
+        """
+        live = self._runs[run].live if run in self._runs else self.own(run)
+        heeded = 0
+        while run in self._runs:
+            if self._interrupts > heeded:
+                heeded = self._heed_interrupt(run)
+            self.step(self._clock.now())
+            live = self._runs[run].live if run in self._runs else live
+            if watch is not None:
+                watch(live)
+            if run in self._runs:
+                self._executor.wait(TICK)
+        return live.run
+
+    def interrupt(self, by: str) -> None:
+        """Cancel what `drive` drives; may be called from a signal handler."""
+        self._interrupts += 1
+        self._interrupted_by = by
+
+    def _heed_interrupt(self, run: RunId) -> int:
+        if self._interrupts > 2:
+            raise KeyboardInterrupt
+        grace = GRACE if self._interrupts == 1 else timedelta(0)
+        request = CancelRequested(by=self._interrupted_by, note="interrupted", grace=grace)
+        self._runs[run].pending.append(Asked(id=0, request=request))
+        return self._interrupts
+
+    def _collect(self) -> None:
+        for fact in self._executor.poll():
+            if owned := self._runs.get(_run_of(fact.attempt)):
+                owned.pending.append(fact)
+
+    def _requests(self, now: datetime) -> Mapping[RunId, Iterable[Asked]]:
+        if self._asked_at is not None and now - self._asked_at < timedelta(seconds=TICK):
+            return {}
+        self._asked_at = now
+        return self._store.asked(list(self._runs))
+
+    def _renew(self, now: datetime) -> None:
+        if self._renewed_at is None or now - self._renewed_at > LEASE / 3:
+            self._store.renew(self.name, now=now, ttl=LEASE)
+            self._renewed_at = now
+
+    # --- deciding, saving, acting ----------------------------------------------------------------------------
+
+    def _advance(self, owned: _Owned, facts: Iterable[Fact], now: datetime) -> None:
+        """Decide on the pending facts and these, and on the time. Pending ones are forgotten once they are saved."""
+        facts = [*owned.pending, *facts]
+        try:
+            self._save(owned, lifecycle.advance(owned.live, facts, now))
+        except StaleVersion:  # our last write arrived, its answer did not
+            owned.live = self._load(owned.live.run.id)
+            self._hand_over_again(owned.live)
+            self._save(owned, lifecycle.advance(owned.live, facts, now))
+        except LeaseLost:
+            del self._runs[owned.live.run.id]
+        owned.pending.clear()
+
+    def _save(self, owned: _Owned, decision: Decision) -> None:
+        if decision.is_empty:
+            return
+        saved = self._store.apply(decision, seen=owned.live.run.version, lease=owned.lease, pools=self._pools)
+        owned.live.apply(decision, saved)
+        for order in decision.orders:
+            if isinstance(order, StartAttempt):
+                self._executor.start(order)
+            else:
+                self._executor.stop(order)
+
+    def _hand_over_again(self, live: LiveRun) -> None:
+        """Queued attempts that the executor may never have got; starting one twice begins it once."""
+        for task_run in live.tasks.values():
+            if task_run.live and task_run.live.state is AttemptState.QUEUED:
+                self._executor.start(lifecycle.start_order(live, task_run, task_run.attempts, task_run.live.token))
+
+    # --- slots and pools -------------------------------------------------------------------------------------
+
+    def _start_ready(self, now: datetime) -> None:
+        free = self._executor.free_slots()
+        if not free:
+            return
+        usage: dict[str, int] | None = None
+        granted: dict[RunId, list[SlotGranted]] = defaultdict(list)
+        for _, run, key in heapq.merge(*(_ready(owned.live) for owned in self._runs.values())):
+            task = self._runs[run].live.task(key)
+            if task.pool is not None:
+                usage = _places(self._store.pool_holders()) if usage is None else usage
+                taken = usage.get(task.pool, 0) + task.pool_slots
+                if taken > self._pools.get(task.pool, 0):
+                    continue
+                usage[task.pool] = taken
+            granted[run].append(SlotGranted(key=key, token=secrets.token_hex(16), host=self._host))
+            free -= 1
+            if not free:
+                break
+        for run, grants in granted.items():
+            self._grant(self._runs[run], grants, now)
+
+    def _grant(self, owned: _Owned, grants: Iterable[SlotGranted], now: datetime) -> None:
+        try:
+            self._advance(owned, grants, now)
+        except PoolFull:  # another engine was quicker; the next turn sees what is left
+            return
+
+
+def _ready(live: LiveRun) -> Iterable[tuple[StartOrder, RunId, TaskKey]]:
+    return ((order, live.run.id, key) for order, key in live.ready())
+
+
+def _places(holders: Mapping[str, Sequence[str]]) -> dict[str, int]:
+    return {pool: len(names) for pool, names in holders.items()}
+
+
+def _run_of(attempt: AttemptId) -> RunId:
+    return RunId(attempt.split("/", 1)[0])

@@ -1,0 +1,81 @@
+"""The order of tasks: a thin layer over networkx that knows pipelines. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+from typing import TypeVar
+
+import networkx as nx
+
+from nbflow.model import Pipeline, Task, TaskName
+
+N = TypeVar("N", bound=str)
+
+
+def dag(tasks: Mapping[TaskName, Task]) -> nx.DiGraph[TaskName]:
+    """Upstream → downstream. Dependencies on names that do not exist are left out."""
+    graph: nx.DiGraph[TaskName] = nx.DiGraph()
+    graph.add_nodes_from(tasks)
+    graph.add_edges_from((up, task.name) for task in tasks.values() for up in task.depends_on if up in tasks)
+    return graph
+
+
+def cycle_path(upstreams: Mapping[N, Collection[N]]) -> tuple[N, ...] | None:
+    """A cycle in the order of execution, its first name repeated at the end; None where there is none."""
+    graph: nx.DiGraph[N] = nx.DiGraph()
+    graph.add_nodes_from(upstreams)
+    graph.add_edges_from((up, name) for name, ups in upstreams.items() for up in ups if up in upstreams)
+    try:
+        edges = nx.find_cycle(graph)
+    except nx.NetworkXNoCycle:
+        return None
+    return (edges[0][0], *(edge[1] for edge in edges))
+
+
+def order(tasks: Mapping[TaskName, Task]) -> tuple[TaskName, ...]:
+    """Every task after its upstreams; among equals the manifest's order."""
+    position = {name: at for at, name in enumerate(tasks)}
+    return tuple(nx.lexicographical_topological_sort(dag(tasks), key=position.__getitem__))
+
+
+def generations(tasks: Mapping[TaskName, Task]) -> tuple[tuple[TaskName, ...], ...]:
+    """Layers: a task's layer is one more than the deepest of its upstreams."""
+    position = {name: at for at, name in enumerate(tasks)}
+    return tuple(tuple(sorted(layer, key=position.__getitem__)) for layer in nx.topological_generations(dag(tasks)))
+
+
+def ancestors(tasks: Mapping[TaskName, Task], name: TaskName) -> frozenset[TaskName]:
+    return frozenset(nx.ancestors(dag(tasks), name))
+
+
+def longest_paths(tasks: Mapping[TaskName, Task], cost: Callable[[TaskName], float]) -> dict[TaskName, float]:
+    """For each task the cost of the dearest path from its start to the end of the pipeline, itself included."""
+    rest: dict[TaskName, float] = {}
+    graph = dag(tasks)
+    for name in reversed(order(tasks)):
+        rest[name] = cost(name) + max((rest[down] for down in graph.successors(name)), default=0.0)
+    return rest
+
+
+def restrict(pipeline: Pipeline, names: Collection[TaskName]) -> Pipeline:
+    """The pipeline with only these tasks. Order is kept through the ones left out: of a → b → c stays a → c."""
+    kept = {name: task for name, task in pipeline.tasks.items() if name in set(names)}
+    graph = dag(pipeline.tasks)
+
+    def nearest_kept(name: TaskName) -> tuple[TaskName, ...]:
+        found: dict[TaskName, None] = {}
+        seen: set[TaskName] = set()
+        stack = list(reversed(pipeline.tasks[name].depends_on))
+        while stack:
+            up = stack.pop()
+            if up in seen:
+                continue
+            seen.add(up)
+            if up in kept:
+                found[up] = None
+            else:
+                stack.extend(graph.predecessors(up))
+        return tuple(found)
+
+    return replace(pipeline, tasks={name: replace(task, depends_on=nearest_kept(name)) for name, task in kept.items()})

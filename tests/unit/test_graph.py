@@ -1,0 +1,74 @@
+"""Order, layers, cycles and restriction of pipelines."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from nbflow import graph
+from nbflow.model import Pipeline, Task
+
+
+def pipeline(**depends_on: str) -> Pipeline:
+    """`pipeline(a="", b="a")`: b runs after a."""
+    tasks = {
+        name: Task(name=name, notebook=f"{name}.ipynb", depends_on=tuple(ups.split()))
+        for name, ups in depends_on.items()
+    }
+    return Pipeline(name="p", tasks=tasks)
+
+
+DIAMOND = pipeline(publish="left right", left="source", right="source", source="")
+
+
+def test_order_puts_upstreams_first_and_keeps_the_manifests_order_among_equals() -> None:
+    assert graph.order(DIAMOND.tasks) == ("source", "left", "right", "publish")
+
+
+def test_generations_are_layers() -> None:
+    assert graph.generations(DIAMOND.tasks) == (("source",), ("left", "right"), ("publish",))
+
+
+def test_ancestors_are_transitive() -> None:
+    assert graph.ancestors(DIAMOND.tasks, "publish") == {"left", "right", "source"}
+    assert graph.ancestors(DIAMOND.tasks, "source") == frozenset()
+
+
+def test_a_cycle_is_a_path_in_the_order_of_execution() -> None:
+    path = graph.cycle_path({"clean": ["report"], "join": ["clean"], "report": ["join"], "free": []})
+    assert path is not None
+    assert path[0] == path[-1]
+    steps = set(pairwise(path))
+    assert steps == {("clean", "join"), ("join", "report"), ("report", "clean")}
+
+
+@pytest.mark.parametrize("upstreams", [{}, {"a": []}, {"a": [], "b": ["a"], "c": ["a", "b"]}, {"a": ["gone"]}])
+def test_no_cycle(upstreams: dict[str, list[str]]) -> None:
+    assert graph.cycle_path(upstreams) is None
+
+
+def test_a_task_after_itself_is_a_cycle() -> None:
+    assert graph.cycle_path({"a": ["a"]}) == ("a", "a")
+
+
+def test_longest_paths_count_the_task_itself() -> None:
+    cost = {"source": 1.0, "left": 5.0, "right": 2.0, "publish": 1.0}
+    assert graph.longest_paths(DIAMOND.tasks, cost.__getitem__) == {"publish": 1, "left": 6, "right": 3, "source": 7}
+
+
+def test_restriction_bridges_what_is_left_out() -> None:
+    chain = pipeline(a="", b="a", c="b", d="c")
+    kept = graph.restrict(chain, {"a", "d"}).tasks
+    assert list(kept) == ["a", "d"]
+    assert kept["d"].depends_on == ("a",)
+
+
+def test_restriction_reaches_through_two_ways_once() -> None:
+    kept = graph.restrict(DIAMOND, {"source", "publish"}).tasks
+    assert kept["publish"].depends_on == ("source",)
+
+
+def test_restriction_does_not_reach_behind_a_kept_task() -> None:
+    kept = graph.restrict(pipeline(a="", b="a", c="b"), {"a", "b", "c"}).tasks
+    assert kept["c"].depends_on == ("b",)
