@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 from uuid import uuid4
 
-from nbflow import graph, lifecycle, params, repair, schedule
+from nbflow import lifecycle, params, repair, schedule
 from nbflow import why as sentences
 from nbflow.errors import Conflict, InvalidInput, InvalidManifest, NotAllowed, NotFound, Problem
 from nbflow.live import LiveRun
-from nbflow.model import PipelineName, RunId, TaskKey, TaskName
+from nbflow.model import DataInterval, Pipeline, PipelineName, RunId, Schedule, Task, TaskKey, TaskName
 from nbflow.ports import (
     Clock,
     Definition,
@@ -317,7 +317,6 @@ class Api:
             by=self.caller.name,
             lent=lent if chosen else {},
         )
-        lifecycle.check_references(frozen.pipeline, pipeline, run.lent)
         if self._store.add_run(run, task_runs, frozen, self._driver.lease(run_id, now)):
             return run
         return self._store.load(self._store.run_of_key(run.pipeline, run.run_key)).run
@@ -436,6 +435,9 @@ class Api:
     @needs(Role.OPERATOR)
     def close_abandoned(self) -> Sequence[RunId]:
         """End the runs whose `nbflow run` is gone."""
+        now = self._clock.now()
+        if all(self._owners.is_alive(lease, now) for lease in self._store.owned()):
+            return ()
         return self._driver.close_abandoned()
 
 
@@ -448,16 +450,22 @@ def next_ticks(view: PipelineView, after: datetime, count: int) -> tuple[Tick, .
     return tuple(tick for tick, _ in zip(found, range(count), strict=False))
 
 
-def _usable(definition: Definition) -> Any:
+def _usable(definition: Definition) -> Pipeline:
     if definition.pipeline is None:
         raise InvalidManifest(definition.problems)
     return definition.pipeline
 
 
-def _task(tasks: Mapping[TaskName, Any], name: str) -> TaskName:
-    if name not in tasks:
+def _task(tasks: Mapping[TaskName, Task], name: str) -> TaskName:
+    if TaskName(name) not in tasks:
         raise NotFound(f"there is no task '{name}'", hint=did_you_mean(name, tasks))
     return TaskName(name)
+
+
+def _dates(timing: Schedule | None, when: date | datetime | None, now: datetime) -> tuple[datetime, date, DataInterval]:
+    if isinstance(when, datetime) or when is None:
+        return schedule.for_instant(timing, when or now)
+    return schedule.for_date(timing, when)
 
 
 def _live(stored: StoredRun) -> LiveRun:
@@ -467,6 +475,3 @@ def _live(stored: StoredRun) -> LiveRun:
 def _new_id(now: datetime) -> str:
     """Sorts by time and reads as one: `20260401-020000-3f9a1c`."""
     return f"{now:%Y%m%d-%H%M%S}-{uuid4().hex[:6]}"
-
-
-__all__ = ["Api", "Caller", "Check", "LogView", "PipelineView", "RepairView", "Role", "RunView", "graph", "next_ticks"]

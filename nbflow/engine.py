@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from nbflow import lifecycle
+from nbflow.draft import start_order
 from nbflow.errors import Conflict, LeaseLost, PoolFull, StaleVersion, Unavailable
 from nbflow.live import LiveRun, StartOrder
 from nbflow.model import GRACE, AttemptId, RunId, TaskKey
@@ -222,7 +223,7 @@ class Engine:
         """Queued attempts that the executor may never have got; starting one twice begins it once."""
         for task_run in live.tasks.values():
             if task_run.live and task_run.live.state is AttemptState.QUEUED:
-                self._executor.start(lifecycle.start_order(live, task_run, task_run.attempts, task_run.live.token))
+                self._executor.start(start_order(live, task_run, task_run.attempts, task_run.live.token))
 
     # --- slots and pools -------------------------------------------------------------------------------------
 

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from nbflow import doctor, settings
-from nbflow.api import Api, Caller, Role
-from nbflow.clock import SystemClock
+from nbflow.api import Api
 from nbflow.engine import Engine
 from nbflow.executors.local import LocalExecutor
 from nbflow.live import LiveRun
 from nbflow.model import RunId
-from nbflow.notebooks.logs import FolderLogs
-from nbflow.owners import LockedOwners, new_engine_name, this_host
+from nbflow.owners import LockedOwners
 from nbflow.ports import Lease
 from nbflow.run import Run
 from nbflow.settings import Settings
 from nbflow.stores.sql import SqlStore
-from nbflow.workspace import FolderWorkspace
 
 
 @dataclass

@@ -1,0 +1,112 @@
+"""Checks of an installation and a project, each with what to do about it. Only looks; mends nothing."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from nbflow.api import Check
+from nbflow.errors import NbflowError
+from nbflow.ports import Workspace
+
+LOW_DISK = 1024**3
+"""Bytes below which `doctor` warns: a gibibyte holds the outputs of one careless cell."""
+
+
+def checks(
+    *, project: Path, outputs: Path, open_store: Callable[[], object], workspace: Workspace
+) -> Sequence[Callable[[], Check]]:
+    """The checks of one project, in the order in which a person would look."""
+    return (
+        _system,
+        lambda: _folder("project folder", project),
+        lambda: _database(open_store),
+        lambda: _folder("outputs folder", outputs),
+        lambda: _disk(outputs),
+        _sockets,
+        lambda: _secrets(project / ".nbflow" / "secrets.toml"),
+        _python_kernel,
+        lambda: _manifests(workspace),
+    )
+
+
+def _system() -> Check:
+    return Check(name="system", is_fine=True, message=f"Python {platform.python_version()} on {platform.platform()}")
+
+
+def _folder(name: str, path: Path) -> Check:
+    existing = next(parent for parent in (path, *path.parents) if parent.exists())
+    if os.access(existing, os.W_OK | os.X_OK):
+        return Check(name=name, is_fine=True, message=str(path))
+    return Check(name=name, is_fine=False, message=f"{existing} is not writable", hint="Change its owner or mode.")
+
+
+def _database(open_store: Callable[[], object]) -> Check:
+    try:
+        store = open_store()
+    except NbflowError as error:
+        return Check(name="database", is_fine=False, message=error.message, hint=error.hint)
+    return Check(name="database", is_fine=True, message=str(store))
+
+
+def _disk(outputs: Path) -> Check:
+    existing = next(parent for parent in (outputs, *outputs.parents) if parent.exists())
+    free = shutil.disk_usage(existing).free
+    message = f"{free / 1024**3:.1f} GiB free"
+    if free > LOW_DISK:
+        return Check(name="disk", is_fine=True, message=message)
+    return Check(name="disk", is_fine=False, message=message, hint="Make room: a run whose disk is full fails.")
+
+
+def _sockets() -> Check:
+    from nbflow.notebooks import sockets
+
+    try:
+        folder = sockets.base()
+    except (NbflowError, OSError) as error:
+        return Check(name="kernel sockets", is_fine=False, message=str(error), hint="Set XDG_RUNTIME_DIR or TMPDIR.")
+    return Check(name="kernel sockets", is_fine=True, message=str(folder))
+
+
+def _secrets(path: Path) -> Check:
+    if not path.exists():
+        return Check(name="secrets", is_fine=True, message=f"none ({path} does not exist)")
+    if path.stat().st_mode & 0o077:
+        hint = f"chmod 600 {path}"
+        return Check(name="secrets", is_fine=False, message=f"{path} can be read by others", hint=hint)
+    return Check(name="secrets", is_fine=True, message=str(path))
+
+
+def _python_kernel() -> Check:
+    from jupyter_client.kernelspec import KernelSpecManager
+
+    found = KernelSpecManager().find_kernel_specs()
+    if "python3" not in found:
+        hint = f"{sys.executable} -m ipykernel install --sys-prefix"
+        return Check(name="kernels", is_fine=False, message="there is no kernel 'python3'", hint=hint)
+    argv = KernelSpecManager().get_kernel_spec("python3").argv
+    with tempfile.TemporaryDirectory() as empty:
+        tried = subprocess.run(
+            [argv[0], "-c", "import ipykernel"], cwd=empty, capture_output=True, text=True, check=False
+        )
+    if tried.returncode:
+        last = (tried.stderr.strip().splitlines() or ["it does not start"])[-1]
+        return Check(
+            name="kernels", is_fine=False, message=f"{argv[0]}: {last}", hint=f"{argv[0]} -m pip install ipykernel"
+        )
+    return Check(name="kernels", is_fine=True, message=", ".join(sorted(found)))
+
+
+def _manifests(workspace: Workspace) -> Check:
+    definitions = workspace.definitions()
+    broken = [each for each in definitions if each.pipeline is None]
+    if broken:
+        names = ", ".join(str(each.path) for each in broken)
+        return Check(name="pipelines", is_fine=False, message=f"cannot be used: {names}", hint="nbflow validate")
+    return Check(name="pipelines", is_fine=True, message=f"{len(definitions)} found")

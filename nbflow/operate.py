@@ -1,0 +1,106 @@
+"""Carry out what an operator asks of a run (semantics §6), whole or not at all. Pure: the changes go into a Draft."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import assert_never
+
+from nbflow import repair
+from nbflow.draft import Draft
+from nbflow.errors import NbflowError
+from nbflow.run import (
+    Answer,
+    Asked,
+    CancelRequested,
+    MarkRequested,
+    ResetRequested,
+    RetryNowRequested,
+    StopAttempt,
+    TaskRun,
+)
+from nbflow.states import Cause, TaskState
+from nbflow.text import join_names
+
+
+def answer(draft: Draft, asked: Asked) -> None:
+    """Carry out a request whole, or not at all."""
+    try:
+        match asked.request:
+            case CancelRequested():
+                _cancel(draft, asked.request)
+            case ResetRequested():
+                _reset(draft, asked.request)
+            case MarkRequested():
+                _mark(draft, asked.request)
+            case RetryNowRequested():
+                _retry_now(draft, asked.request)
+            case _:
+                assert_never(asked.request)
+    except NbflowError as error:
+        draft.answers.append(Answer(id=asked.id, error=str(error)))
+        draft.log("refused", getattr(asked.request, "key", None), by=asked.request.by, note=str(error))
+    else:
+        draft.answers.append(Answer(id=asked.id))
+
+
+def _cancel(draft: Draft, request: CancelRequested) -> None:
+    keys = repair.to_cancel(draft, request)
+    draft.log("cancel", request.key, by=request.by, note=request.note or None)
+    for key in keys:
+        task_run = draft.get(key)
+        if task_run.live is None:
+            draft.end(
+                task_run,
+                TaskState.CANCELLED,
+                cause=Cause.CANCELLED,
+                reason=f"cancelled by {request.by}",
+                settle=request.key is not None,
+            )
+        else:
+            draft.put(
+                replace(
+                    task_run,
+                    then=TaskState.CANCELLED,
+                    set_by=request.by,
+                    reason=f"cancelled by {request.by}",
+                )
+            )
+            _stop(draft, task_run, request.by, request.grace)
+
+
+def _reset(draft: Draft, request: ResetRequested) -> None:
+    keys = repair.to_reset(draft, request)
+    draft.log("reset", by=request.by, note=request.note or f"again: {join_names(key.address for key in keys)}")
+    draft.run = replace(draft.run, params={**draft.run.params, **request.params})
+    for key in keys:
+        task_run = replace(draft.get(key), notebook=request.notebooks.get(key.task, draft.get(key).notebook))
+        if task_run.live is None:
+            draft.back_to_waiting(task_run, by=request.by)
+        else:
+            draft.put(replace(task_run, then=TaskState.WAITING, set_by=request.by))
+            _stop(draft, task_run, request.by, timedelta(0))
+    draft.settle(keys)
+
+
+def _mark(draft: Draft, request: MarkRequested) -> None:
+    task_run = repair.to_mark(draft, request)
+    outputs = {**task_run.outputs, **request.outputs}
+    draft.log("mark", request.key, after=request.state, by=request.by, note=request.note or None)
+    if task_run.live is not None:
+        draft.put(replace(task_run, then=request.state, set_by=request.by, note=request.note, outputs=outputs))
+        _stop(draft, task_run, request.by, timedelta(0))
+        return
+    marked = replace(task_run, outputs=outputs, then=None, failures=0, strikes=0)
+    draft.end(marked, request.state, by=request.by, note=request.note)
+
+
+def _retry_now(draft: Draft, request: RetryNowRequested) -> None:
+    task_run = repair.to_retry_now(draft, request)
+    draft.log("retry_now", request.key, by=request.by, note=request.note or None)
+    draft.put(replace(task_run, state=TaskState.QUEUED, not_before=None), by=request.by)
+
+
+def _stop(draft: Draft, task_run: TaskRun, by: str, grace: timedelta) -> None:
+    if task_run.live is not None:
+        draft.orders.append(StopAttempt(attempt=task_run.live.id, token=task_run.live.token, by=by, grace=grace))

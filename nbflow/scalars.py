@@ -1,0 +1,97 @@
+"""How single values are written as text: YAML 1.2's plain scalars, JSON, durations; and how messages name a value."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from datetime import timedelta
+from typing import Any
+
+_WORDS: dict[str, bool | None] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+_INTEGER = re.compile(r"[-+]?[0-9]{1,4000}|0o[0-7]{1,4000}|0x[0-9a-fA-F]{1,3000}")  # longer ones Python refuses to read
+_NUMBER = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_DURATION = re.compile(r"(?=\d)(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)(?:\.(\d{1,6}))?s)?", re.ASCII)
+_UNITS = (("d", 86_400), ("h", 3_600), ("m", 60))
+
+
+def read_scalar(text: str) -> bool | int | float | str | None:
+    """The value of an unquoted scalar by the core schema of YAML 1.2: `no` and `2026-04-01` are text.
+
+    So are `.inf`, `.nan` and what is too large for a float, because JSON has no such numbers.
+    """
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INTEGER.fullmatch(text):
+        base = 8 if text.startswith("0o") else 16 if text.startswith("0x") else 10
+        return int(text, base)
+    if _NUMBER.fullmatch(text) and math.isfinite(number := float(text)):
+        return number
+    return text
+
+
+def read_value(text: str) -> Any:
+    """A value typed on a command line: JSON where it begins like a list, mapping or string of it, else a scalar.
+
+    Raises ValueError where the JSON is broken, or has a number that JSON does not know.
+    """
+    if text.lstrip()[:1] not in {"[", "{", '"'}:
+        return read_scalar(text)
+    value = json.loads(text)
+    json.dumps(value, allow_nan=False)
+    return value
+
+
+def read_duration(text: str) -> timedelta:
+    """`30s`, `2m`, `1h30m`, `1d`, `0.5s`. Raises ValueError for anything else, and where it is beyond counting."""
+    found = _DURATION.fullmatch(text)
+    if found is None:
+        raise ValueError(f"{text!r} is no duration")
+    days, hours, minutes, seconds, fraction = found.groups(default="0")
+    try:
+        return timedelta(
+            days=int(days),
+            hours=int(hours),
+            minutes=int(minutes),
+            seconds=int(seconds),
+            microseconds=int(fraction.ljust(6, "0")),
+        )
+    except OverflowError:
+        raise ValueError(f"{text!r} is too long") from None
+
+
+def write_duration(duration: timedelta) -> str:
+    """The shortest text that `read_duration` reads back; the duration is not negative."""
+    rest, text = duration.days * 86_400 + duration.seconds, ""
+    for unit, size in _UNITS:
+        count, rest = divmod(rest, size)
+        text += f"{count}{unit}" if count else ""
+    fraction = f".{duration.microseconds:06d}".rstrip("0") if duration.microseconds else ""
+    return f"{text}{rest}{fraction}s" if rest or fraction or not text else text
+
+
+def describe(value: object) -> str:
+    """What a message calls a value: `the text 'abc'`, `the number 3`, `true`, `the list [1, 2]`, `nothing`."""
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return str(value).lower()
+        case str():
+            return f"the text {_cut(value, 40)!r}"
+        case int() | float():
+            return f"the number {_cut(str(value), 40)}"
+        case list() | tuple():
+            return f"the list {_cut(json.dumps(value, ensure_ascii=False, default=str), 60)}"
+        case dict():
+            return f"the mapping {_cut(json.dumps(value, ensure_ascii=False, default=str), 60)}"
+        case _:
+            return type(value).__name__
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
