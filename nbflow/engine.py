@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from nbflow import lifecycle
 from nbflow.draft import start_order
 from nbflow.errors import Conflict, LeaseLost, PoolFull, StaleVersion, Unavailable
+from nbflow.failpoints import failpoint
 from nbflow.live import LiveRun, StartOrder
 from nbflow.model import GRACE, AttemptId, RunId, TaskKey
 from nbflow.ports import Clock, Executor, Lease, Owners, RunStore
@@ -211,7 +212,9 @@ class Engine:
     def _save(self, owned: _Owned, decision: Decision) -> None:
         if decision.is_empty:
             return
+        failpoint("engine.before_save")
         saved = self._store.apply(decision, seen=owned.live.run.version, lease=owned.lease, pools=self._pools)
+        failpoint("engine.after_save")
         owned.live.apply(decision, saved)
         for order in decision.orders:
             if isinstance(order, StartAttempt):

@@ -1,0 +1,223 @@
+"""`kill -9` of every process of a run, at every named failpoint and at seeded moments (semantics §9).
+
+Whatever dies: no false green, no process of an attempt left, every file whole, the dead run closed as failed, and
+`nbflow rerun` goes on from there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import nbformat
+import pytest
+from making import Project, eventually, kill, states
+
+from nbflow.failpoints import VARIABLE
+
+pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="watches processes through /proc")
+
+MANIFEST = """
+    name: nightly
+    defaults:
+      retries: {max_retries: 0, on_lost: fail}
+    tasks:
+      extract: {notebook: extract.ipynb}
+      clean: {notebook: clean.ipynb, depends_on: extract}
+      other: {notebook: other.ipynb}
+"""
+
+CHILDREN = """
+    import fcntl, subprocess
+    alone = open("extract.lock", "w")
+    fcntl.flock(alone, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails if another extract of this run is alive
+    sleepers = [
+        subprocess.Popen(["sleep", "{mark}"]),
+        subprocess.Popen(["sleep", "{mark}"], start_new_session=True),
+        subprocess.Popen(["sleep", "{mark}"], start_new_session=True, env={{}}, close_fds=True),
+    ]
+"""
+
+NBFLOW_RUN = ("engine.before_save", "engine.after_save", "executor.prepared", "executor.spawned")
+GUARD = ("guard.locked", "guard.begun", "guard.forked", "guard.runner_ended", "guard.swept", "guard.sealed")
+RUNNER = (
+    "runner.started",
+    "runner.kernel_started",
+    "runner.cell_start",
+    "runner.cell_end",
+    "runner.before_outcome",
+    "runner.after_outcome",
+)
+POINTS = [
+    *NBFLOW_RUN,
+    *GUARD,
+    *RUNNER,
+    *(f"{point}:parent" for point in RUNNER),
+    *(f"{point}:group" for point in RUNNER),
+]
+
+SOAK = "NBFLOW_SOAK" in os.environ
+MOMENTS = 200 if SOAK else 20
+
+
+class Nightly:
+    """A project whose first task leaves children behind, and what can be seen of it from outside."""
+
+    def __init__(self, folder: Path) -> None:
+        self.mark = f"9{uuid4().int % 10**9}"
+        self.project = Project(folder)
+        self.project.pipeline(
+            "nightly",
+            MANIFEST,
+            extract=(CHILDREN.format(mark=self.mark), "import time; time.sleep(0.4)", "print('extracted')"),
+            clean=("print('cleaned')",),
+            other=("print('other')", "import time; time.sleep(0.3)"),
+        )
+
+    def processes(self) -> list[int]:
+        """Everything that belongs to an attempt of this project, by token, command line or working folder."""
+        return [pid for pid in _pids() if self._is_ours(pid)]
+
+    def _is_ours(self, pid: int) -> bool:
+        try:
+            words = Path(f"/proc/{pid}/cmdline").read_bytes()
+            environ = Path(f"/proc/{pid}/environ").read_bytes()
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            return False
+        if state == "Z" or pid == os.getpid():
+            return False
+        of_attempt = str(self.project.folder).encode()
+        return (
+            self.mark.encode() in words
+            or (b"nbflow.executors.worker" in words and of_attempt in words)
+            or (b"NBFLOW_ATTEMPT_TOKEN=" in environ and of_attempt in words + environ)
+        )
+
+    def pid_of(self, role: str) -> int | None:
+        """A living kernel, runner or guard of any attempt."""
+        for folder in self.attempt_folders():
+            guards = [pid for pid in self.processes() if str(folder).encode() in _words(pid)]
+            wanted = {
+                "guard": [pid for pid in guards if _parent(pid) not in guards],
+                "runner": [pid for pid in guards if _parent(pid) in guards],
+                "kernel": [pid for pid in _pids() if _parent(pid) in guards and b"ipykernel" in _words(pid)],
+            }[role]
+            if wanted:
+                return wanted[0]
+        return None
+
+    def attempt_folders(self) -> list[Path]:
+        return sorted(path.parent for path in self.project.folder.glob(".nbflow/runs/*/*/*/*/order.json"))
+
+    def assert_clean_and_whole(self) -> None:
+        eventually(lambda: not self.processes(), within=5)
+        for folder in self.attempt_folders():
+            for name in ("order.json", "outcome.json"):
+                if (folder / name).exists():
+                    json.loads((folder / name).read_text())
+            if (folder / "notebook.ipynb").exists():
+                nbformat.validate(nbformat.read(folder / "notebook.ipynb", as_version=4))
+            if (folder / "events.jsonl").exists():
+                *lines, _ = (folder / "events.jsonl").read_text().split("\n")
+                for line in lines:
+                    json.loads(line)
+
+    def assert_no_false_green(self, document: dict) -> None:
+        for task in document["tasks"]:
+            if task["state"] == "success":
+                last = task["attempts"][-1]
+                notebook = nbformat.read(last["notebook"], as_version=4)
+                assert last["state"] == "success"
+                assert "not_run" not in {cell.metadata.get("nbflow", {}).get("state") for cell in notebook.cells}
+
+    def close_and_repair(self) -> None:
+        """The next command closes what is dead, and a repair ends well."""
+        runs = self.project.json("runs")["runs"]
+        if not runs:
+            return  # killed before the run existed
+        document = self.project.json("status", "latest")
+        assert document["run"]["state"] in {"success", "failed"}, document
+        self.assert_no_false_green(document)
+        self.assert_clean_and_whole()
+        if document["run"]["state"] == "failed":
+            repaired = self.project.json("rerun", "latest")
+            assert repaired["run"]["state"] == "success", repaired
+            assert states(repaired) == {"extract": "success", "clean": "success", "other": "success"}
+            assert repaired["run"]["id"] == document["run"]["id"]
+            self.assert_no_false_green(repaired)
+        self.assert_clean_and_whole()
+
+
+def _pids() -> list[int]:
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+
+
+def _words(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def _parent(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
+@pytest.fixture
+def nightly(tmp_path: Path) -> Iterator[Nightly]:
+    made = Nightly(tmp_path / "project")
+    yield made
+    for pid in made.processes():
+        kill(pid)
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_killed_at_a_failpoint(nightly: Nightly, point: str) -> None:
+    ended = nightly.project.nbflow("run", "nightly", "--json", **{VARIABLE: point})
+    if point.startswith(NBFLOW_RUN):
+        assert ended.returncode == -signal.SIGKILL
+    else:
+        assert ended.returncode in {0, 1}, ended.stderr
+    nightly.assert_clean_and_whole()
+    nightly.close_and_repair()
+
+
+@pytest.mark.parametrize("victim", ["kernel", "runner", "guard", "nbflow run", "group"])
+@pytest.mark.parametrize("seed", range(MOMENTS // 5))
+@pytest.mark.soak
+def test_killed_at_a_seeded_moment(nightly: Nightly, victim: str, seed: int) -> None:
+    chance = random.Random(f"{victim}/{seed}")
+    running = nightly.project.spawn("run", "nightly", "--json")
+    try:
+        strike(nightly, running, victim, chance)
+        running.wait(timeout=60)
+    finally:
+        kill(running.pid)
+        running.wait(timeout=10)
+    nightly.assert_clean_and_whole()
+    nightly.close_and_repair()
+
+
+def strike(nightly: Nightly, running: subprocess.Popen[str], victim: str, chance: random.Random) -> None:
+    """Kill the victim at some moment of its life; a victim that was too quick is no failure."""
+    if victim in {"nbflow run", "group"}:
+        time.sleep(chance.uniform(0.2, 4.0))
+        if victim == "group":  # the command and whatever it left in its own group, at once
+            kill(-running.pid)
+        kill(running.pid)
+        return
+    pid = eventually(lambda: nightly.pid_of(victim) or running.poll() is not None)
+    time.sleep(chance.uniform(0.0, 1.0))
+    if pid is not True:
+        kill(pid)
