@@ -109,6 +109,7 @@ class Engine:
         now = self._clock.now()
         lease = self._store.claim(run, self.name, now=now, ttl=LEASE, force=force or self._is_orphan(run, now))
         owned = self._runs[run] = _Owned(self._load(run), lease)
+        self._asked_at = None  # it may have requests that waited for an owner
         attempts = [task.live for task in owned.live.tasks.values() if task.live]
         if attempts:
             self._executor.adopt(attempts, owned.live.run.pipeline)
