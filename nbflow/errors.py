@@ -21,11 +21,15 @@ class NbflowError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        text = f"{self.where}: {self.message}" if self.where else self.message
-        if not self.hint:
-            return text
-        stop = "" if text.endswith((".", "?", "!")) else "."
-        return f"{text}{stop} {self.hint}"
+        return _advised(f"{self.where}: {self.message}" if self.where else self.message, self.hint)
+
+
+def _advised(text: str, hint: str) -> str:
+    """The text as a sentence with the hint behind it; as it is where there is none."""
+    if not hint:
+        return text
+    stop = "" if text.endswith((".", "?", "!")) else "."
+    return f"{text}{stop} {hint}"
 
 
 class InvalidInput(NbflowError):
@@ -84,8 +88,7 @@ class Problem:
     severity: Literal["error", "warning"] = "error"
 
     def __str__(self) -> str:
-        text = f"{self.file}:{self.line}:{self.column}: {self.message}"
-        return f"{text} {self.hint}" if self.hint else text
+        return _advised(f"{self.file}:{self.line}:{self.column}: {self.message}", self.hint)
 
 
 class InvalidManifest(InvalidInput):

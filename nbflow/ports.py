@@ -80,6 +80,8 @@ class Definition:
     path: Path
     pipeline: Pipeline | None
     problems: tuple[Problem, ...] = ()
+    text: str = ""
+    """The manifest as it was read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """Parameters and the templates that give them values. Pure: nothing here runs a notebook or evaluates Python."""
 
-from nbflow.params.templates import condition, context, is_template, references, resolve, tasks_named
+from nbflow.params.names import context
+from nbflow.params.templates import condition, is_template, references, resolve, tasks_named
 from nbflow.params.values import check, merge, parse_text, parse_texts, resolve_for
 
 __all__ = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, TypeAlias
 
@@ -75,14 +75,18 @@ def _exactly(*kinds: type) -> Callable[[Any], Any]:
     return fit
 
 
-def _moment(kind: type[date] | type[datetime]) -> Callable[[Any], str]:
-    def fit(value: Any) -> str:
-        try:
-            return kind.fromisoformat(value).isoformat()
-        except (TypeError, ValueError):
-            raise Unfit from None
+def _date(value: Any) -> str:
+    """Only `2026-04-01`: the other forms of ISO 8601 are not read by every Python that a kernel may be."""
+    if isinstance(value, str) and _datetime(value)[:10] == value:
+        return value
+    raise Unfit
 
-    return fit
+
+def _datetime(value: Any) -> str:
+    try:
+        return datetime.fromisoformat(value).isoformat()
+    except (TypeError, ValueError):
+        raise Unfit from None
 
 
 SCALARS: dict[str, Callable[[Any], Any]] = {
@@ -91,8 +95,8 @@ SCALARS: dict[str, Callable[[Any], Any]] = {
     "float": _exactly(float, int),
     "bool": _exactly(bool),
     "None": _exactly(type(None)),
-    "date": _moment(date),
-    "datetime": _moment(datetime),
+    "date": _date,
+    "datetime": _datetime,
 }
 KNOWN = frozenset({*SCALARS, "list", "dict", "tuple", "Any", "Optional", "Union", "Literal"})
 

@@ -10,39 +10,24 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
 from typing import Any
 
-from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, nodes
-from jinja2.runtime import Context, Undefined
+from jinja2 import StrictUndefined, TemplateError, nodes
+from jinja2.environment import TemplateExpression
+from jinja2.runtime import Context
 from jinja2.sandbox import MAX_RANGE, SandboxedEnvironment
 from jinja2.utils import missing
 
 from nbflow.errors import InvalidInput
-from nbflow.run import Run
+from nbflow.params.names import NAMES, Names, as_json, listed
 from nbflow.scalars import describe
 from nbflow.text import did_you_mean
 
 LIMIT = 2**20
 """How long the text of a result, or its JSON, may be."""
 
-NAMES: dict[str, tuple[str, ...] | None] = {
-    "run_date": None,
-    "logical_date": None,
-    "data_interval": ("start", "end"),
-    "run": ("id", "kind"),
-    "pipeline": ("name",),
-    "params": None,
-    "tasks": None,
-    "env": None,
-    "item": None,
-}
-"""What a template may name, and of a fixed namespace its names."""
-
-TASK_NAMES = ("outputs", "state")
 Path = tuple[str, ...]
 
-_NO_ITEM = object()
 _FOREIGN: tuple[type[nodes.Node], ...] = (
     nodes.Macro,
     nodes.CallBlock,
@@ -99,14 +84,22 @@ def is_lone(text: str) -> bool:
 @lru_cache(maxsize=4096)
 def _parse(text: str) -> _Parsed:
     try:
-        tree = _ENVIRONMENT.parse(text.strip())
-    except TemplateSyntaxError as error:
-        raise InvalidInput(f"not a valid template: {(error.message or '').rstrip('.')}") from None
+        tree = _tree(text)
+        local = {name.name for name in tree.find_all(nodes.Name) if name.ctx != "load"} | {"loop", "range"}
+        paths = frozenset(path for path in _paths(tree) if path[0] not in local)
+    except InvalidInput:
+        raise
     except RecursionError:
         raise InvalidInput("not a valid template: it is nested too deep") from None
+    except Exception as error:  # Jinja's own, and what Python says of a number with 5,000 digits
+        raise InvalidInput(f"not a valid template: {str(error).rstrip('.')}") from None
+    return _Parsed(paths, _lone_expression(tree, text) is not None)
+
+
+def _tree(text: str) -> nodes.Template:
+    tree = _ENVIRONMENT.parse(text.strip())
     _refuse_unknown(tree)
-    local = {name.name for name in tree.find_all(nodes.Name) if name.ctx != "load"} | {"loop", "range"}
-    return _Parsed(frozenset(path for path in _paths(tree) if path[0] not in local), _is_lone(tree, text.strip()))
+    return tree
 
 
 def _refuse_unknown(tree: nodes.Template) -> None:
@@ -120,12 +113,12 @@ def _refuse_unknown(tree: nodes.Template) -> None:
                 raise InvalidInput(message, hint=did_you_mean(node.name, known))
 
 
-def _is_lone(tree: nodes.Template, text: str) -> bool:
+def _lone_expression(tree: nodes.Template, text: str) -> nodes.Expr | None:
     match tree.body:
-        case [nodes.Output(nodes=[only])]:
-            return not isinstance(only, nodes.TemplateData) and text.startswith("{{") and text.endswith("}}")
+        case [nodes.Output(nodes=[only])] if text.strip()[:2] == "{{" and text.strip()[-2:] == "}}":
+            return None if isinstance(only, nodes.TemplateData) else only
         case _:
-            return False
+            return None
 
 
 def _paths(node: nodes.Node) -> Iterator[Path]:
@@ -172,11 +165,12 @@ def condition(when: bool | str, names: Mapping[str, Any]) -> bool:
 
 
 def _render(text: str, names: Mapping[str, Any]) -> Any:
-    evaluate = _compile(text)
     try:
-        value = _as_json(evaluate({**names, "range": _Range()}))
+        value = as_json(_compile(text)({**names, "range": _Range()}))
         if len(json.dumps(value, ensure_ascii=False, allow_nan=False)) > LIMIT:
             raise OverflowError(f"it gives more than {LIMIT:,} characters")
+    except InvalidInput:
+        raise
     except Exception as error:  # a template can raise whatever the code it calls raises
         raise InvalidInput(f"the template {_shown(text)} failed: {_reason(error)}") from None
     return value
@@ -184,12 +178,15 @@ def _render(text: str, names: Mapping[str, Any]) -> Any:
 
 @lru_cache(maxsize=1024)
 def _compile(text: str) -> Callable[[Mapping[str, Any]], Any]:
-    if not _parse(text).is_lone:
+    tree = _tree(text)
+    only = _lone_expression(tree, text)
+    if only is None:
         pieces = _ENVIRONMENT.from_string(text)
         return lambda names: _join(pieces.generate(names))
-    inner = text.strip()[2:-2].removesuffix("-")
-    expression = inner[1:] if inner[:1] in {"-", "+"} else inner  # white space control, no sign
-    return _ENVIRONMENT.compile_expression(expression, undefined_to_none=False)
+    # As `compile_expression` does it, of the tree at hand: that would parse the text anew, and without its braces.
+    result = nodes.Assign(nodes.Name("result", "store"), only, lineno=1)
+    template = _ENVIRONMENT.from_string(nodes.Template([result], lineno=1))
+    return TemplateExpression(template, undefined_to_none=False)
 
 
 def _join(pieces: Iterable[str]) -> str:
@@ -199,23 +196,6 @@ def _join(pieces: Iterable[str]) -> str:
         if len(text) > LIMIT:
             raise OverflowError(f"it gives more than {LIMIT:,} characters")
     return text
-
-
-def _as_json(value: Any) -> Any:
-    match value:
-        case Undefined():
-            return str(value)  # raises, with what is missing
-        case None | bool() | int() | float():
-            return value
-        case str():
-            return str(value)
-        case Mapping():
-            return {str(name): _as_json(each) for name, each in value.items()}
-        case Iterable():
-            return [_as_json(each) for each in islice(value, LIMIT)]
-        case _:
-            kind = "a function" if callable(value) else type(value).__name__
-            raise TypeError(f"it gives {kind}, which is no JSON value")
 
 
 def _reason(error: Exception) -> str:
@@ -228,73 +208,7 @@ def _shown(text: str) -> str:
     return text if len(text) <= 80 else f"{text[:79]}…"
 
 
-# --- what a template sees ------------------------------------------------------------------------------------------
-
-
-class Names(Mapping[str, Any]):
-    """Values by name. A template sees only those, and none of a mapping's methods: `outputs.items` is a value."""
-
-    __slots__ = ("_missing", "_values")
-
-    def __init__(self, values: Mapping[str, Any], missing: str) -> None:
-        self._values = values
-        self._missing = missing
-
-    def __getitem__(self, name: str) -> Any:
-        return self._values[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def __str__(self) -> str:
-        return json.dumps(_as_json(self), ensure_ascii=False)
-
-    def lacks(self, name: object) -> str:
-        return f"{self._missing} '{name}'; {_listed(self)}"
-
-
-def context(
-    run: Run,
-    *,
-    upstream: Mapping[str, tuple[str, Mapping[str, Any]]],
-    env: Mapping[str, str] | None = None,
-    item: Any = _NO_ITEM,
-) -> Mapping[str, Any]:
-    """What the templates of one task run may name.
-
-    `upstream` has the state and the reported values of each upstream task; `env` what nbflow.toml allows of the
-    environment; `item` the item of a `for_each`.
-    """
-    tasks = {
-        name: Names(
-            {"outputs": Names(outputs, f"task '{name}' reported no value"), "state": str(state)},
-            f"tasks.{name} has no",
-        )
-        for name, (state, outputs) in upstream.items()
-    }
-    names: dict[str, Any] = {
-        "run_date": run.run_date.isoformat(),
-        "logical_date": run.logical_date.isoformat(),
-        "data_interval": _fixed("data_interval", run.interval.start.isoformat(), run.interval.end.isoformat()),
-        "run": _fixed("run", run.id, run.kind.value),
-        "pipeline": _fixed("pipeline", run.pipeline),
-        "params": Names(run.params, "there is no parameter"),
-        "tasks": Names(tasks, "there is no upstream task"),
-        "env": Names(env or {}, "no environment variable is allowed by the name"),
-    }
-    return names if item is _NO_ITEM else {**names, "item": item}
-
-
-def _fixed(name: str, *values: str) -> Names:
-    return Names(dict(zip(NAMES[name] or (), values, strict=True)), f"{name} has no")
-
-
-def _listed(names: Iterable[str]) -> str:
-    listed = ", ".join(islice(names, 20))
-    return f"there are: {listed}" if listed else "there are none"
+# --- Jinja, made strict and small ------------------------------------------------------------------------------------
 
 
 class _Undefined(StrictUndefined):
@@ -308,9 +222,9 @@ class _Undefined(StrictUndefined):
             case Names() as names:
                 return names.lacks(self._undefined_name)
             case Mapping() as mapping:
-                return f"there is no '{self._undefined_name}'; {_listed(map(str, mapping))}"
+                return f"there is no '{self._undefined_name}'; {listed(map(str, mapping))}"
             case value if value is missing:
-                return f"'{self._undefined_name}' is not defined; {_listed(NAMES)}"
+                return f"'{self._undefined_name}' is not defined; {listed(NAMES)}"
             case _:
                 return super()._undefined_message
 

@@ -1,0 +1,246 @@
+"""YAML 1.2 text as a tree of values that know where they stand. Knows nothing of pipelines; bad text never raises."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, StringMark, YAMLError
+from ruamel.yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    Event,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
+
+from nbflow.scalars import describe, read_scalar
+
+MOST_CHARACTERS = 2**20
+MOST_VALUES = 100_000
+MOST_LEVELS = 30
+
+
+class Mark(NamedTuple):
+    """A place in the text; both count from 1."""
+
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A value of the document: a scalar, a tuple of nodes, or nodes by key."""
+
+    value: Any
+    mark: Mark
+    where: str
+    """The path to it: `tasks.clean.depends_on[1]`; empty for the document itself."""
+    key: Mark
+    """Where its key stands; for an item of a list, and for the document, its own place."""
+    size: int = 1
+    """How many values it holds, aliases counted in full."""
+
+    def find(self, *path: str | int) -> Node:
+        """The node at the end of a path, or the last one on the way that exists."""
+        node = self
+        for step in path:
+            child = node.child(step)
+            if child is None:
+                break
+            node = child
+        return node
+
+    def child(self, step: str | int) -> Node | None:
+        match self.value, step:
+            case dict() as entries, str():
+                return entries.get(step)
+            case tuple() as items, int() if step < len(items):
+                node: Node = items[step]
+                return node
+            case _:
+                return None
+
+    @property
+    def entries(self) -> dict[str, Node]:
+        """Its nodes by key; none where it is no mapping."""
+        return self.value if isinstance(self.value, dict) else {}
+
+    def plain(self) -> Any:
+        """The value as JSON."""
+        match self.value:
+            case dict() as entries:
+                return {name: node.plain() for name, node in entries.items()}
+            case tuple() as items:
+                return [node.plain() for node in items]
+            case scalar:
+                return scalar
+
+    def texts(self) -> Iterator[Node]:
+        """Every text in it, however deep, keys not counted."""
+        match self.value:
+            case str():
+                yield self
+            case dict() as entries:
+                for node in entries.values():
+                    yield from node.texts()
+            case tuple() as items:
+                for node in items:
+                    yield from node.texts()
+
+
+Complain = Callable[[Node, str, str], None]
+"""Takes the place of a problem, its message and its hint."""
+
+
+class _Unreadable(Exception):
+    """Nothing after this place can be understood."""
+
+    def __init__(self, mark: Mark, message: str, hint: str = "") -> None:
+        self.mark = mark
+        self.message = message
+        self.hint = hint
+
+
+def read(text: str, complain: Complain) -> Node | None:
+    """The document, or None where its text cannot be read at all."""
+    try:
+        if len(text) > MOST_CHARACTERS:
+            raise _Unreadable(Mark(1, 1), f"the manifest is longer than {MOST_CHARACTERS:,} characters")
+        return _Builder(text, complain).document()
+    except _Unreadable as error:
+        complain(_place(error.mark), error.message, error.hint)
+        return None
+
+
+def _place(mark: Mark, where: str = "") -> Node:
+    return Node(None, mark, where, mark)
+
+
+def _mark(mark: StringMark) -> Mark:
+    return Mark(mark.line + 1, mark.column + 1)
+
+
+def _events(text: str) -> Iterator[Event]:
+    try:
+        yield from YAML(typ="safe", pure=True).parse(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise _Unreadable(_mark(mark) if mark else Mark(1, 1), _sentence(error), _advice(error)) from None
+    except YAMLError as error:
+        at = getattr(error, "position", 0)
+        line, column = text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
+        message = f"not valid YAML: the character U+{getattr(error, 'character', 0):04X} may not stand in it"
+        raise _Unreadable(Mark(line, column), message) from None
+
+
+def _sentence(error: MarkedYAMLError) -> str:
+    begun = f", {error.context} that begins in line {error.context_mark.line + 1}" if error.context_mark else ""
+    return f"not valid YAML: {error.problem}{begun}"
+
+
+def _advice(error: MarkedYAMLError) -> str:
+    problem = error.problem or ""
+    if "'\\t'" in problem:
+        return "Indent with spaces, not with tabs."
+    if "cannot start any token" in problem or "mapping values are not allowed" in problem:
+        return 'Write text with special characters in quotes: "…".'
+    return ""
+
+
+class _Builder:
+    """Turns ruamel's events into nodes. Events, because nodes of ruamel have lost which tags were written."""
+
+    def __init__(self, text: str, complain: Complain) -> None:
+        self._events = _events(text)
+        self._complain = complain
+        self._anchors: dict[str, Node] = {}
+
+    def document(self) -> Node:
+        next(self._events)
+        start = next(self._events)
+        if not isinstance(start, DocumentStartEvent):
+            raise _Unreadable(Mark(1, 1), "the manifest is empty")
+        if start.version not in {None, (1, 2)}:
+            self._complain(_place(_mark(start.start_mark)), "only YAML 1.2 is read", "Remove the %YAML line.")
+        root = self._node(next(self._events), "", None, 0)
+        next(self._events)
+        if isinstance(second := next(self._events), DocumentStartEvent):
+            message = "a second document begins here; a manifest is one document"
+            self._complain(_place(_mark(second.start_mark)), message, "Put it into a file of its own.")
+        return root
+
+    def _node(self, event: Event, where: str, key: Mark | None, level: int) -> Node:
+        mark = _mark(event.start_mark)
+        if level > MOST_LEVELS:
+            raise _Unreadable(mark, f"nested deeper than {MOST_LEVELS} levels")
+        if tag := getattr(event, "tag", None):
+            written = tag.replace("tag:yaml.org,2002:", "!!")
+            self._complain(_place(mark, where), f"a manifest has no tags such as '{written}'", "Remove it.")
+        match event:
+            case AliasEvent():
+                return replace(self._anchored(event), where=where, key=key or mark)
+            case ScalarEvent():
+                value: Any = event.value if event.style else read_scalar(event.value)
+                if value is None and key:
+                    mark = key  # where nothing is written there is no better place
+                children: list[Node] = []
+            case SequenceStartEvent():
+                value = tuple(self._items(where, level + 1))
+                children = list(value)
+            case MappingStartEvent():
+                value = self._entries(where, level + 1)
+                children = list(value.values())
+        node = Node(value, mark, where, key or mark, 1 + sum(child.size for child in children))
+        if node.size > MOST_VALUES:
+            raise _Unreadable(mark, f"more than {MOST_VALUES:,} values, aliases counted in full")
+        if anchor := getattr(event, "anchor", None):
+            self._anchors[anchor] = node
+        return node
+
+    def _anchored(self, event: AliasEvent) -> Node:
+        try:
+            return self._anchors[event.anchor]
+        except KeyError:
+            message = f"the alias '*{event.anchor}' has no anchor '&{event.anchor}' before it"
+            raise _Unreadable(_mark(event.start_mark), message) from None
+
+    def _items(self, where: str, level: int) -> Iterator[Node]:
+        index = 0
+        while not isinstance(event := next(self._events), SequenceEndEvent):
+            yield self._node(event, f"{where}[{index}]", None, level)
+            index += 1
+
+    def _entries(self, where: str, level: int) -> dict[str, Node]:
+        entries: dict[str, Node] = {}
+        while not isinstance(event := next(self._events), MappingEndEvent):
+            mark = _mark(event.start_mark)
+            name = self._key(event, where, level)
+            node = self._node(next(self._events), f"{where}.{name}" if where else str(name), mark, level)
+            if name in entries:
+                message = f"the key '{name}' is here twice"
+                self._complain(_place(mark, node.where), message, f"The first is in line {entries[name].key.line}.")
+            elif name is not None:
+                entries[name] = node
+        return entries
+
+    def _key(self, event: Event, where: str, level: int) -> str | None:
+        """The key as text; None where it can be none. What is wrong with it is said at once."""
+        node = self._node(event, where, None, level)
+        place = _place(node.mark, where)
+        match node.value:
+            case "<<" if isinstance(event, ScalarEvent) and not event.style:
+                self._complain(place, "YAML 1.2 has no merge key '<<'", "Use 'defaults', or repeat the keys.")
+            case str() as name:
+                return name
+            case dict() | tuple():
+                self._complain(place, "a key must be text", 'Write a template in quotes: "{{ … }}".')
+            case value:
+                self._complain(place, f"a key must be text, not {describe(value)}", "Put it in quotes.")
+                return str(value)
+        return None

@@ -1,0 +1,162 @@
+"""The folders of manifests and notebooks: finds and checks definitions, and freezes them for runs. Runs nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from nbflow import graph
+from nbflow.errors import InvalidInput, InvalidManifest, NotFound, Problem
+from nbflow.model import FrozenNotebook, Pipeline, Task, TaskName
+from nbflow.ports import Definition, FrozenPipeline
+from nbflow.settings import FILE, STATE, Settings
+from nbflow.text import did_you_mean
+from nbflow.workspace.frozen import FrozenNotebooks
+from nbflow.workspace.kernels import InstalledKernels
+from nbflow.workspace.reading import Reader, name_in, name_of, text_of
+from nbflow.workspace.search import MANIFEST, find_manifests
+
+__all__ = ["FolderWorkspace"]
+
+
+class FolderWorkspace:
+    """The project on disk; `ports.Workspace` has the contract. Every call looks anew.
+
+    A path given to `load` begins at the current folder, or else at the project. One outside the project is allowed,
+    because somebody named it: its own folder then limits its notebooks.
+    """
+
+    def __init__(self, project: Path, settings: Settings, *, kernels: Collection[str] | None = None) -> None:
+        self._project, self._settings = project.absolute(), settings
+        self._reader = Reader(self._project, settings, InstalledKernels() if kernels is None else kernels)
+        self._frozen = FrozenNotebooks(self._project / STATE / "frozen")
+
+    @property
+    def frozen(self) -> Path:
+        """The folder of the frozen notebooks, `<sha256>.ipynb`."""
+        return self._frozen.folder
+
+    # --- definitions -----------------------------------------------------------------------------------------------
+
+    def definitions(self) -> Sequence[Definition]:
+        """Every manifest of the project in name order; a configured folder that does not exist is a problem, too."""
+        found = [*self._reader.manifests(self._manifests()), *self._missing_folders()]
+        return sorted(found, key=lambda each: (name_of(each), each.path))
+
+    def load(self, name_or_path: str) -> Definition:
+        """One pipeline; a name goes before a path, and a notebook alone is a pipeline of one task."""
+        manifests = self._manifests()
+        if named := [path for path in manifests if name_in(text_of(path)) == name_or_path]:
+            return self._reader.manifests(named)[0]
+        path = self._path(name_or_path)
+        if path is None:
+            return self._by_parsed_name(name_or_path)
+        if path.suffix == ".ipynb":
+            return self._reader.notebook(path)
+        name = name_in(text_of(path)) if path.is_relative_to(self._project) else ""
+        twins = [other for other in manifests if other != path and name and name_in(text_of(other)) == name]
+        return self._reader.manifests([path, *twins])[0]
+
+    def _manifests(self) -> list[Path]:
+        folders = (Path(os.path.normpath(self._project / folder)) for folder in self._settings.pipelines)
+        return list(find_manifests(folders, skip=self._project / self._settings.outputs))
+
+    def _missing_folders(self) -> Iterator[Definition]:
+        for folder in self._settings.pipelines:
+            if not (self._project / folder).is_dir():
+                message = f"pipelines names the folder '{folder}', which does not exist"
+                problem = Problem(file=FILE, where="pipelines", message=message)
+                yield Definition(path=self._project / folder, pipeline=None, problems=(problem,))
+
+    def _path(self, given: str) -> Path | None:
+        """The manifest or notebook that a person means; None where there is nothing of that name."""
+        tried = (Path(os.path.normpath(base / given)) for base in (Path.cwd(), self._project))
+        path = next((each for each in tried if each.exists()), None)
+        if path is None:
+            return None
+        if path.is_dir() and not (path := path / MANIFEST).exists():
+            raise NotFound(f"folder '{given}' has no {MANIFEST}")
+        if path.suffix not in {".yaml", ".yml", ".ipynb"}:
+            raise InvalidInput(f"'{given}' is no manifest and no notebook", hint="Name a .yaml or an .ipynb file.")
+        return self._inside(path)
+
+    def _inside(self, path: Path) -> Path:
+        """The path as the project has it, also where somebody came by a link."""
+        real, project = path.resolve(), self._project.resolve()
+        if path.is_relative_to(self._project) or not real.is_relative_to(project):
+            return path
+        return self._project / real.relative_to(project)
+
+    def _by_parsed_name(self, name: str) -> Definition:
+        """For a manifest that writes its name in an unusual way; otherwise there is no such pipeline."""
+        definitions = self.definitions()
+        for each in definitions:
+            if name_of(each) == name:
+                return each
+        if "/" in name or Path(name).suffix:
+            known = [self._reader.label(each.path) for each in definitions]
+            raise NotFound(f"there is no file '{name}'", hint=did_you_mean(name, known))
+        named = filter(None, map(name_of, definitions))
+        raise NotFound(f"there is no pipeline '{name}'", hint=did_you_mean(name, named))
+
+    # --- freezing --------------------------------------------------------------------------------------------------
+
+    def freeze(self, definition: Definition, tasks: Sequence[TaskName] | None = None) -> FrozenPipeline:
+        """Copy the notebooks by content hash; the manifest is the text that the definition was read from.
+
+        Raises InvalidManifest for a definition that cannot be used, and with every notebook that is gone since.
+        """
+        if definition.pipeline is None:
+            raise InvalidManifest(definition.problems)
+        pipeline = definition.pipeline if tasks is None else graph.restrict(definition.pipeline, tasks)
+        notebooks: dict[TaskName, FrozenNotebook] = {}
+        problems: list[Problem] = []
+        for name, task in pipeline.tasks.items():
+            path = Path(os.path.normpath(definition.path.parent / task.notebook))
+            try:
+                notebooks[name] = self._freeze(path, task)
+            except InvalidInput as error:
+                file, where = self._reader.label(definition.path), f"tasks.{name}.notebook"
+                problems.append(Problem(file=file, where=where, message=error.message, hint=error.hint))
+        if problems:
+            raise InvalidManifest(problems)
+        left_out = len(pipeline.tasks) < len(definition.pipeline.tasks)
+        sha256 = _hash(definition.text, *(pipeline.tasks if left_out else ()))
+        return FrozenPipeline(pipeline=pipeline, text=definition.text, sha256=sha256, notebooks=notebooks)
+
+    def refreeze(self, pipeline: Pipeline, old: Mapping[TaskName, FrozenNotebook]) -> Mapping[TaskName, FrozenNotebook]:
+        """Copies of the notebooks as they are now, for the tasks named in `old`. Raises InvalidInput."""
+        return {
+            name: self._freeze(Path(notebook.folder) / Path(notebook.path).name, pipeline.tasks[name])
+            for name, notebook in old.items()
+        }
+
+    def _freeze(self, path: Path, task: Task) -> FrozenNotebook:
+        try:
+            sha256 = self._frozen.keep(path.read_bytes())
+        except FileNotFoundError:
+            raise NotFound(f"notebook '{task.notebook}' does not exist", where=str(path)) from None
+        except OSError as error:
+            message = f"notebook '{task.notebook}' cannot be read: {error.strerror}"
+            raise InvalidInput(message, where=str(path)) from None
+        frozen = self._frozen.path(sha256)
+        try:
+            signature = self._reader.signature(frozen)  # of the copy: the notebook may change under our eyes
+        except InvalidInput as error:
+            message = error.message.replace(frozen.name, task.notebook)
+            raise InvalidInput(message, where=str(path), hint=error.hint) from None
+        return FrozenNotebook(
+            path=task.notebook,
+            folder=str(path.parent),
+            sha256=sha256,
+            kernel=task.kernel or signature.kernel,
+            cells=signature.cells,
+            params=signature.params or (),
+        )
+
+
+def _hash(text: str, *only: TaskName) -> str:
+    """The hash of a frozen manifest: of its text, and of the tasks where it is limited to some."""
+    return hashlib.sha256("\0".join((text, *only)).encode()).hexdigest()

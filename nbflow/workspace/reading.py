@@ -1,0 +1,140 @@
+"""One manifest or notebook on disk as a Definition, checked against what exists around it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from nbflow.errors import InvalidInput, NotFound, Problem
+from nbflow.manifest import Surroundings, check
+from nbflow.notebooks.inspect import inspect
+from nbflow.ports import Definition, Signature
+from nbflow.settings import Settings
+from nbflow.text import did_you_mean, join_names
+from nbflow.workspace.single import manifest_of
+
+_NAME = re.compile(r"""^name[ \t]*:[ \t]*["']?(?P<name>[a-z][a-z0-9_]*)""", re.MULTILINE)
+
+
+def text_of(manifest: Path) -> str:
+    """The text of a manifest; empty where it cannot be read."""
+    try:
+        return manifest.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def name_in(text: str) -> str:
+    """The name that a manifest gives itself, seen without parsing it: also where something in it is wrong."""
+    found = _NAME.search(text)
+    return found["name"] if found else ""
+
+
+def name_of(definition: Definition) -> str:
+    """The pipeline's name, empty where the manifest gives none."""
+    return definition.pipeline.name if definition.pipeline else name_in(definition.text)
+
+
+class Reader:
+    """Reads the definitions of one project. Signatures are kept as long as their file does not change."""
+
+    def __init__(self, project: Path, settings: Settings, kernels: Collection[str]) -> None:
+        self._project, self._settings, self._kernels = project, settings, kernels
+        self._signatures: dict[Path, tuple[tuple[int, int], Signature]] = {}
+
+    def manifests(self, paths: Sequence[Path]) -> list[Definition]:
+        """A definition for each. Those that share a name are unusable, and say where the others are."""
+        found = [self._manifest(path) for path in paths]
+        named: dict[str, list[Path]] = {}
+        for each in found:
+            named.setdefault(name_of(each), []).append(each.path)
+        return [self._refuse_twins(each, named[name_of(each)]) for each in found]
+
+    def notebook(self, path: Path) -> Definition:
+        """A notebook alone, as a pipeline of one task."""
+        try:
+            signature = self.signature(path)
+        except InvalidInput:
+            signature = None  # the check below says what is wrong
+        definition = self._check(path, manifest_of(path, signature))
+        # The manifest is our own: its lines would mean nothing to anybody.
+        return replace(definition, problems=tuple(replace(each, line=1, column=1) for each in definition.problems))
+
+    def signature(self, path: Path) -> Signature:
+        """What a notebook asks for. Raises NotFound, and InvalidInput where it cannot be read."""
+        known, state = self._signatures.get(path), _state(path)
+        if known is None or known[0] != state:
+            known = self._signatures[path] = (state, inspect(path))
+        return known[1]
+
+    def label(self, path: Path) -> str:
+        """What messages call a file: its path from the project folder, all of it where it is outside."""
+        return path.relative_to(self._project).as_posix() if path.is_relative_to(self._project) else str(path)
+
+    def _manifest(self, path: Path) -> Definition:
+        try:
+            return self._check(path, path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            problem = Problem(file=self.label(path), message=f"this cannot be read: {error}")
+            return Definition(path=path, pipeline=None, problems=(problem,))
+
+    def _check(self, path: Path, text: str) -> Definition:
+        # Outside the project a manifest's own folder is the limit: from there the path is its bare name.
+        file = self.label(path) if path.is_relative_to(self._project) else path.name
+        pipeline, problems = check(text, file=file, around=self._around(path.parent))
+        labelled = tuple(replace(each, file=self.label(path)) for each in problems)
+        return Definition(path=path, pipeline=pipeline, problems=labelled, text=text)
+
+    def _around(self, folder: Path) -> Surroundings:
+        return Surroundings(
+            notebooks=partial(self._beside, folder),
+            kernels=self._kernels,
+            pools=self._settings.pools,
+            channels=self._settings.channels,
+            env=self._settings.env,
+        )
+
+    def _beside(self, folder: Path, notebook: str) -> Signature:
+        path = Path(os.path.normpath(folder / notebook))
+        try:
+            return self.signature(path)
+        except NotFound:
+            near = (path.parent if path.parent.is_dir() else folder).glob("*.ipynb")
+            names = [Path(os.path.relpath(each, folder)).as_posix() for each in near]
+            message = f"notebook '{notebook}' does not exist"
+            raise NotFound(message, where=str(path), hint=did_you_mean(notebook, names)) from None
+
+    def _refuse_twins(self, definition: Definition, named_so: Sequence[Path]) -> Definition:
+        name = name_of(definition)
+        if not name or len(named_so) == 1:
+            return definition
+        others = join_names(self.label(path) for path in named_so if path != definition.path)
+        line, column = _place_of_name(definition.text)
+        problem = Problem(
+            file=self.label(definition.path),
+            line=line,
+            column=column,
+            where="name",
+            message=f"there is another pipeline '{name}' in {others}",
+            hint="Give each its own name.",
+        )
+        problems = sorted([problem, *definition.problems], key=lambda each: (each.line, each.column))
+        return replace(definition, pipeline=None, problems=tuple(problems))
+
+
+def _state(path: Path) -> tuple[int, int]:
+    """What changes when a file does."""
+    try:
+        about = path.stat()
+    except OSError:
+        return 0, 0
+    return about.st_mtime_ns, about.st_size
+
+
+def _place_of_name(text: str) -> tuple[int, int]:
+    found = _NAME.search(text)
+    return (text.count("\n", 0, found.start()) + 1, found.start("name") - found.start() + 1) if found else (1, 1)

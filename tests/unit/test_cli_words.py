@@ -1,0 +1,159 @@
+"""How the terminal says times, schedules and values; and the files of a new project."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta, timezone
+from pathlib import Path
+
+import nbformat
+import pytest
+from cli_world import CommandLine
+
+from nbflow.cli import words
+from nbflow.cli.starter import FIRST_PIPELINE, TEMPLATE
+from nbflow.model import Schedule
+from nbflow.states import AttemptState, RunState, TaskState
+
+
+@pytest.mark.parametrize("state", [*RunState, *TaskState, *AttemptState])
+def test_every_state_has_an_icon_and_its_word(state: RunState | TaskState | AttemptState) -> None:
+    icon, word = words.state_text(state).split(" ")
+    assert (len(icon), word) == (1, str(state))
+
+
+@pytest.mark.parametrize(
+    ("cron", "text"),
+    [
+        ("0 2 * * *", "every day at 02:00"),
+        ("5 14 * * 1-5", "Monday to Friday at 14:05"),
+        ("5 14 * * mon-fri", "Monday to Friday at 14:05"),
+        ("0 6 * * 1", "every Monday at 06:00"),
+        ("0 6 * * 7", "every Sunday at 06:00"),
+        ("*/15 * * * *", "every 15 minutes"),
+        ("*/1 * * * *", "every minute"),
+        ("*/7 * * * *", "cron */7 * * * *"),
+        ("* * * * *", "every minute"),
+        ("30 * * * *", "every hour at :30"),
+        ("1,31 * * * *", "cron 1,31 * * * *"),
+        ("0 2 1 * *", "cron 0 2 1 * *"),
+        ("0 2 * * 5#3", "cron 0 2 * * 5#3"),
+        ("0 0 0 * * *", "cron 0 0 0 * * *"),
+        ("@daily", "cron @daily"),
+    ],
+)
+def test_cron_in_words_where_words_are_plainer(cron: str, text: str) -> None:
+    assert words.cron_text(cron) == text
+
+
+@pytest.mark.parametrize(
+    ("every", "text"),
+    [
+        (timedelta(minutes=15), "every 15 minutes"),
+        (timedelta(minutes=90), "every 90 minutes"),
+        (timedelta(hours=1), "every hour"),
+        (timedelta(days=2), "every 2 days"),
+        (timedelta(seconds=45), "every 45 seconds"),
+    ],
+)
+def test_elapsed_time_in_words(every: timedelta, text: str) -> None:
+    assert words.every_text(every) == text
+
+
+def test_a_schedule_says_zone_and_limits() -> None:
+    assert words.schedule_text(None) == "by hand"
+    limited = Schedule(every=timedelta(hours=1), timezone="Europe/Berlin", start=date(2026, 4, 1), end=date(2026, 5, 1))
+    assert words.schedule_text(limited) == "every hour, Europe/Berlin, from 2026-04-01, until 2026-05-01"
+
+
+def test_times() -> None:
+    local = datetime(2026, 3, 8, 3, 0, tzinfo=timezone(timedelta(hours=-7)))
+    assert words.with_offset(local) == "Sun 2026-03-08 03:00 -07:00"
+    assert words.with_offset(local.replace(second=5)) == "Sun 2026-03-08 03:00:05 -07:00"
+    assert words.utc_time(local) == "2026-03-08 10:00Z"
+    assert words.utc_time(local.replace(second=5)) == "2026-03-08 10:00:05Z"
+
+
+def test_durations_never_run_backwards() -> None:
+    now = datetime(2026, 4, 1, tzinfo=UTC)
+    assert words.took(now, None, now - timedelta(seconds=1)) == "0.0 s"
+    assert words.took(None, None, now) == ""
+    assert words.took(now, None) == ""
+
+
+def test_counts() -> None:
+    assert words.counted(1, "task") == "1 task"
+    assert words.counted(2000, "task") == "2,000 tasks"
+    assert (
+        words.counts_text({TaskState.SUCCESS: 2, TaskState.FAILED: 1, TaskState.WAITING: 0}) == "1 failed · 2 success"
+    )
+
+
+def test_a_command_can_be_pasted() -> None:
+    assert words.shell("nbflow", "run", "my pipeline") == "nbflow run 'my pipeline'"
+
+
+def test_values_stay_on_one_line() -> None:
+    assert words.values_text({"a": "x\ny", "b": 1}) == "a=x y, b=1"
+
+
+# --- nbflow init --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def nbflow(monkeypatch: pytest.MonkeyPatch) -> CommandLine:
+    return CommandLine(monkeypatch)
+
+
+def test_init_writes_a_project_and_says_what_comes_next(nbflow: CommandLine, tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "project"
+    done = nbflow("init", str(folder))
+    assert done.exit_code == 0
+    written = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert written == {
+        ".gitignore",
+        "nbflow.toml",
+        f"notebooks/{FIRST_PIPELINE}/pipeline.yaml",
+        *(f"notebooks/{FIRST_PIPELINE}/{name}.ipynb" for name in ("collect", "summarise", "report")),
+    }
+    assert set(done.stdout.splitlines()) == {str(folder / name) for name in written}
+    assert f"cd {folder}\n  nbflow run {FIRST_PIPELINE}" in done.stderr
+
+
+def test_init_never_overwrites(nbflow: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "nbflow.toml").write_text("mine")
+    done = nbflow("init", str(tmp_path))
+    assert done.exit_code == 2
+    assert "nbflow.toml exists already. Nothing was written." in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["nbflow.toml"]
+    assert (tmp_path / "nbflow.toml").read_text() == "mine"
+
+
+def test_init_keeps_a_gitignore(nbflow: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / ".gitignore").write_text("mine")
+    done = nbflow("init", str(tmp_path))
+    assert done.exit_code == 0
+    assert "kept" in done.stderr
+    assert (tmp_path / ".gitignore").read_text() == "mine"
+    assert (tmp_path / "nbflow.toml").exists()
+
+
+def test_init_in_the_current_folder_needs_no_cd(
+    nbflow: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "cd " not in nbflow("init").stderr
+
+
+def test_init_where_nothing_can_be_written(nbflow: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = nbflow("init", str(tmp_path / "file" / "project"))
+    assert done.exit_code == 2
+    assert "cannot write" in done.stderr
+
+
+@pytest.mark.parametrize("path", sorted(TEMPLATE.rglob("*.ipynb")), ids=lambda path: path.stem)
+def test_the_notebooks_of_a_new_project_are_clean(path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    assert notebook.cells[0].cell_type == "markdown"
+    assert not [cell for cell in notebook.cells if cell.get("outputs") or cell.get("execution_count")]

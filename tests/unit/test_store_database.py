@@ -1,0 +1,113 @@
+"""Addresses of databases, and the names of their faults. No database is needed for either."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import psycopg.errors
+import pytest
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
+
+from nbflow.errors import Conflict, InvalidInput, NbflowError, Unavailable
+from nbflow.stores.database import Database
+from nbflow.stores.faults import named_faults
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql+psycopg://ada@host/db", "postgresql+psycopg://ada@host/db"),
+        ("postgresql://ada:secret@host:5433/db", "postgresql+psycopg://ada:***@host:5433/db"),
+        ("postgres://host/db", "postgresql+psycopg://host/db"),
+    ],
+)
+def test_an_address_of_postgresql_needs_no_driver(url: str, shown: str) -> None:
+    database = Database(url)
+    assert database.url == shown
+    database.close()
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "nbflow.db", "mysql://host/db", "sqlite://", "sqlite:///:memory:", "postgresql+psycopg2://host/db", "://"],
+)
+def test_other_addresses_are_refused(url: str) -> None:
+    with pytest.raises(InvalidInput, match="SQLite file or in PostgreSQL") as caught:
+        Database(url)
+    assert caught.value.where == "store.database"
+    assert "sqlite:///" in caught.value.hint
+
+
+def test_no_file_is_made_for_a_refused_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InvalidInput):
+        Database("sqlite:///:memory:")
+    assert list(tmp_path.iterdir()) == []
+
+
+def of_sqlite(name: str, kind: type[DBAPIError] = OperationalError) -> DBAPIError:
+    fault = sqlite3.OperationalError("what the driver said")
+    fault.sqlite_errorname = name
+    return kind("INSERT", {}, fault)
+
+
+def of_postgres(fault: psycopg.Error, kind: type[DBAPIError] = OperationalError) -> DBAPIError:
+    return kind("INSERT", {}, fault)
+
+
+@pytest.mark.parametrize(
+    ("fault", "named", "says"),
+    [
+        (of_sqlite("SQLITE_BUSY"), Unavailable, "Another process"),
+        (of_sqlite("SQLITE_BUSY_SNAPSHOT"), Unavailable, "Another process"),
+        (of_sqlite("SQLITE_FULL"), Unavailable, "Make room"),
+        (of_sqlite("SQLITE_IOERR_WRITE"), Unavailable, "disk"),
+        (of_sqlite("SQLITE_READONLY_DIRECTORY"), Unavailable, "mode"),
+        (of_sqlite("SQLITE_CORRUPT"), InvalidInput, "damaged"),
+        (of_sqlite("SQLITE_CONSTRAINT_UNIQUE", IntegrityError), Conflict, "refuses the write: what the driver said"),
+        (of_postgres(psycopg.OperationalError("the connection is closed")), Unavailable, "server runs"),
+        (of_postgres(psycopg.errors.DiskFull("no space\nDETAIL: left")), Unavailable, "no space. The server is short"),
+        (of_postgres(psycopg.errors.LockNotAvailable("timeout")), Unavailable, "Another process"),
+        (of_postgres(psycopg.errors.AdminShutdown("terminating")), Unavailable, "try again"),
+        (of_postgres(psycopg.errors.TooManyConnections("sorry")), Unavailable, "short of disk, memory or connections"),
+        (of_postgres(psycopg.errors.ReadOnlySqlTransaction("cannot")), Unavailable, "primary"),
+        (of_postgres(psycopg.errors.UniqueViolation("twice"), IntegrityError), Conflict, "twice"),
+        (NoConnectionFree("QueuePool limit"), Unavailable, "no connection free"),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_a_fault_from_outside_is_named(fault: Exception, named: type[NbflowError], says: str) -> None:
+    with pytest.raises(named, match=f"^database x .*{says}") as caught, named_faults("database x"):
+        raise fault
+    assert type(caught.value) is named
+    assert caught.value.__cause__ is fault
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        of_sqlite("SQLITE_ERROR"),
+        of_postgres(psycopg.errors.UndefinedTable("no table"), ProgrammingError),
+        of_postgres(psycopg.ProgrammingError("wrong use"), ProgrammingError),
+        of_postgres(psycopg.errors.InFailedSqlTransaction("aborted")),
+        KeyError("x"),
+    ],
+    ids=lambda fault: type(getattr(fault, "orig", fault)).__name__,
+)
+def test_a_fault_of_our_own_is_not_dressed_up(fault: Exception) -> None:
+    with pytest.raises(type(fault)) as caught, named_faults("database x"):
+        raise fault
+    assert caught.value is fault
+
+
+def test_a_server_needs_its_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*_: Any, **__: Any) -> None:
+        raise ModuleNotFoundError("No module named 'psycopg'")
+
+    monkeypatch.setattr("nbflow.stores.database.create_engine", missing)
+    with pytest.raises(InvalidInput, match=r'pip install "nbflow\[postgres\]"'):
+        Database("postgresql://host/db")
