@@ -70,7 +70,7 @@ def needs(
 
     def guard(method: Callable[Concatenate[Api, P], R]) -> Callable[Concatenate[Api, P], R]:
         @wraps(method)
-        def checked(api: Api, *args: P.args, **kwargs: P.kwargs) -> R:
+        def checked(api: Api, /, *args: P.args, **kwargs: P.kwargs) -> R:
             if api.caller.role < role:
                 raise NotAllowed(
                     f"{api.caller.name} is {api.caller.role.name.lower()}; "
@@ -399,20 +399,24 @@ class Api:
     ) -> Run:
         """Set a task run's state by hand; what that sets free runs."""
         request = MarkRequested(
-            by=self.caller.name, key=TaskKey.parse(task), state=state, outputs=outputs or {}, note=note, kill=kill
+            by=self.caller.name, key=self._key(ref, task), state=state, outputs=outputs or {}, note=note, kill=kill
         )
         return self._order(ref, request, watch)
 
     @needs(Role.OPERATOR)
     def cancel(self, ref: str, task: str | None = None, *, note: str = "") -> Run:
         """Stop a run or one of its task runs."""
-        key = TaskKey.parse(task) if task else None
+        key = self._key(ref, task) if task else None
         return self._order(ref, CancelRequested(by=self.caller.name, key=key, note=note), None)
 
     @needs(Role.OPERATOR)
     def retry_now(self, ref: str, task: str, *, note: str = "") -> Run:
         """Start a task run that waits for its retry at once."""
-        return self._order(ref, RetryNowRequested(by=self.caller.name, key=TaskKey.parse(task), note=note), None)
+        return self._order(ref, RetryNowRequested(by=self.caller.name, key=self._key(ref, task), note=note), None)
+
+    def _key(self, ref: str, task: str) -> TaskKey:
+        """Raises NotFound with the nearest name, before anything is asked of the run's owner."""
+        return _live(self._store.load(self._store.find_run(ref))).get(TaskKey.parse(task)).key
 
     def _order(self, ref: str, request: Request, watch: Callable[[LiveRun], None] | None) -> Run:
         """Leave the request for the run's owner; where none lives, own the run and carry it out."""

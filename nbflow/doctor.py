@@ -68,10 +68,11 @@ def _sockets() -> Check:
     from nbflow.notebooks import sockets
 
     try:
-        folder = sockets.base()
-    except (NbflowError, OSError) as error:
-        return Check(name="kernel sockets", is_fine=False, message=str(error), hint="Set XDG_RUNTIME_DIR or TMPDIR.")
-    return Check(name="kernel sockets", is_fine=True, message=str(folder))
+        folder = sockets.make("doctor")
+    except NbflowError as error:
+        return Check(name="kernel sockets", is_fine=False, message=error.message, hint=error.hint)
+    sockets.remove("doctor")
+    return Check(name="kernel sockets", is_fine=True, message=str(folder.parent))
 
 
 def _secrets(path: Path) -> Check:

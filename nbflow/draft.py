@@ -251,6 +251,8 @@ def context(view: View, key: TaskKey) -> Mapping[str, Any]:
     live = view.live
     task = live.task(key)
     named = {TaskKey(TaskName(name)) for name in params.tasks_named([task.params, task.when, dict(task.env)])}
-    upstream = {up.task: (view.get(up).state.value, view.get(up).outputs) for up in named if up in live.tasks}
-    lent = {name: (TaskState.SUCCESS.value, outputs) for name, outputs in view.run.lent.items()}
-    return params.context(view.run, upstream={**lent, **upstream}, env=live.env)
+    values: dict[str, tuple[str, Mapping[str, Any]]] = {
+        name: (TaskState.SUCCESS.value, outputs) for name, outputs in view.run.lent.items()
+    }
+    values |= {up.task: (view.get(up).state.value, view.get(up).outputs) for up in named if up in live.tasks}
+    return params.context(view.run, upstream=values, env=live.env)

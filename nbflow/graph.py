@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
-from typing import TypeVar
-
-import networkx as nx
+from typing import TYPE_CHECKING, TypeVar
 
 from nbflow.model import Pipeline, Task, TaskName
+
+if TYPE_CHECKING:
+    import networkx as nx  # imported where it is used: most commands need no graph
 
 N = TypeVar("N", bound=str)
 
 
 def dag(tasks: Mapping[TaskName, Task]) -> nx.DiGraph[TaskName]:
     """Upstream → downstream. Dependencies on names that do not exist are left out."""
+    import networkx as nx
+
     graph: nx.DiGraph[TaskName] = nx.DiGraph()
     graph.add_nodes_from(tasks)
     graph.add_edges_from((up, task.name) for task in tasks.values() for up in task.depends_on if up in tasks)
@@ -23,6 +26,8 @@ def dag(tasks: Mapping[TaskName, Task]) -> nx.DiGraph[TaskName]:
 
 def cycle_path(upstreams: Mapping[N, Collection[N]]) -> tuple[N, ...] | None:
     """A cycle in the order of execution, its first name repeated at the end; None where there is none."""
+    import networkx as nx
+
     graph: nx.DiGraph[N] = nx.DiGraph()
     graph.add_nodes_from(upstreams)
     graph.add_edges_from((up, name) for name, ups in upstreams.items() for up in ups if up in upstreams)
@@ -35,17 +40,23 @@ def cycle_path(upstreams: Mapping[N, Collection[N]]) -> tuple[N, ...] | None:
 
 def order(tasks: Mapping[TaskName, Task]) -> tuple[TaskName, ...]:
     """Every task after its upstreams; among equals the manifest's order."""
+    import networkx as nx
+
     position = {name: at for at, name in enumerate(tasks)}
     return tuple(nx.lexicographical_topological_sort(dag(tasks), key=position.__getitem__))
 
 
 def generations(tasks: Mapping[TaskName, Task]) -> tuple[tuple[TaskName, ...], ...]:
     """Layers: a task's layer is one more than the deepest of its upstreams."""
+    import networkx as nx
+
     position = {name: at for at, name in enumerate(tasks)}
     return tuple(tuple(sorted(layer, key=position.__getitem__)) for layer in nx.topological_generations(dag(tasks)))
 
 
 def ancestors(tasks: Mapping[TaskName, Task], name: TaskName) -> frozenset[TaskName]:
+    import networkx as nx
+
     return frozenset(nx.ancestors(dag(tasks), name))
 
 

@@ -8,8 +8,6 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import assert_never
 
-from tenacity import RetryCallState, Retrying, wait_exponential, wait_fixed
-
 from nbflow.model import Retries
 from nbflow.run import AttemptEnded, ErrorInfo
 from nbflow.states import Cause, JoinRule, TaskState
@@ -171,6 +169,8 @@ def _refused_by_name(retries: Retries, error: ErrorInfo) -> str:
 
 def delay(retries: Retries, n: int, *, seed: str) -> timedelta:
     """The wait before retry `n` (from 1): back-off, then jitter, then never above `max_delay`."""
+    from tenacity import RetryCallState, Retrying, wait_exponential, wait_fixed  # loads tornado: only when needed
+
     wait = (
         wait_fixed(retries.delay)
         if retries.backoff == "fixed"

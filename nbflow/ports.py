@@ -62,7 +62,7 @@ class Lease:
 class Signature:
     """What can be known of a notebook without running it.
 
-    `params` is None where the notebook has no cell tagged `parameters`; `line` is that cell's number in the source.
+    `params` is None where the notebook has no cell tagged `parameters`.
     """
 
     language: str

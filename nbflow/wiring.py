@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import getpass
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 
-from nbflow.api import Api
+from nbflow import doctor, settings
+from nbflow.api import Api, Caller, Role
+from nbflow.clock import SystemClock
 from nbflow.engine import Engine
 from nbflow.executors.local import LocalExecutor
 from nbflow.live import LiveRun
 from nbflow.model import RunId
-from nbflow.owners import LockedOwners
+from nbflow.notebooks.logs import FolderLogs
+from nbflow.owners import LockedOwners, new_engine_name, this_host
 from nbflow.ports import Lease
 from nbflow.run import Run
 from nbflow.settings import Settings
 from nbflow.stores.sql import SqlStore
+from nbflow.workspace import FolderWorkspace
 
 
 @dataclass
@@ -78,3 +85,52 @@ class LazyDriver:
         if self._made is not None:
             self._made[1].close()
         self._owners.close()
+
+
+def open_project(project: Path | None = None, *, slots: int | None = None) -> Live:
+    """Everything that one command needs, for the caller who runs it. Raises NbflowError for settings that are wrong.
+
+    `project` is any folder of the project, by default the current one.
+    """
+    root = settings.find_project((project or Path.cwd()).resolve())
+    chosen = settings.load(root, os.environ)
+    outputs = root / chosen.outputs
+    workspace = FolderWorkspace(root, chosen)
+    store = SqlStore(chosen.database_url(root))
+    owners = LockedOwners(root / ".nbflow" / "engines")
+    clock = SystemClock()
+    user = getpass.getuser()
+
+    def make() -> tuple[Engine, LocalExecutor]:
+        executor = LocalExecutor(
+            outputs=outputs,
+            frozen=workspace.frozen,
+            project=root,
+            slots=slots or chosen.slots,
+            lifeline=True,
+        )
+        engine = Engine(
+            name=new_engine_name("run"),
+            store=store,
+            executor=executor,
+            clock=clock,
+            owners=owners,
+            pools=chosen.pools,
+            env=chosen.template_env(os.environ),
+            host=this_host(),
+        )
+        return engine, executor
+
+    driver = LazyDriver(make, owners, user)
+    api = Api(
+        caller=Caller(name=user, role=Role.ADMIN),
+        store=store,
+        workspace=workspace,
+        logs=FolderLogs(outputs),
+        clock=clock,
+        driver=driver,
+        owners=owners,
+        pools=chosen.pools,
+        checks=doctor.checks(project=root, outputs=outputs, open_store=lambda: store, workspace=workspace),
+    )
+    return Live(project=root, settings=chosen, api=api, driver=driver, store=store)

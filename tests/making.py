@@ -77,16 +77,17 @@ class Project:
 
     def spawn(self, *words: str, **env: str) -> subprocess.Popen[str]:
         """Start a command in a session of its own; the caller ends it."""
-        return subprocess.Popen(
-            self.command(*words),
-            cwd=self.folder,
-            env={**self.env, **env},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=(self.folder / "nbflow.stderr").open("w"),
-            text=True,
-            start_new_session=True,
-        )
+        with (self.folder / "nbflow.stderr").open("w") as messages:
+            return subprocess.Popen(
+                self.command(*words),
+                cwd=self.folder,
+                env={**self.env, **env},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=messages,
+                text=True,
+                start_new_session=True,
+            )
 
 
 def states(document: Mapping[str, Any]) -> dict[str, str]:

@@ -90,14 +90,18 @@ def _read(reading: Reading, report: Report, task: Task, around: Surroundings) ->
 def _check_kernel(
     reading: Reading, report: Report, task: Task, notebook: Notebook | None, kernels: Collection[str]
 ) -> None:
-    exist = f"There are: {', '.join(sorted(kernels))}." if kernels else "There is none at all."
     if task.kernel is not None:
         if task.kernel not in kernels:
             message = f"task '{task.name}' names the kernel '{task.kernel}', which does not exist"
-            report.error(reading.node(task.name, "kernel"), message, exist)
+            report.error(reading.node(task.name, "kernel"), message, _that_exist(kernels))
     elif notebook is not None and notebook.kernel not in kernels:
         message = f"notebook '{task.notebook}' names the kernel '{notebook.kernel}', which does not exist"
-        report.error(reading.node(task.name, "notebook"), message, exist)
+        report.error(reading.node(task.name, "notebook"), message, _that_exist(kernels))
+
+
+def _that_exist(kernels: Collection[str]) -> str:
+    """Asked for only when one is missing: to list all kernels is slow."""
+    return f"There are: {', '.join(sorted(kernels))}." if kernels else "There is none at all."
 
 
 def _check_names(reading: Reading, report: Report, task: Task, notebook: Notebook) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import io
+import json
 import math
 import re
 import tokenize
@@ -12,8 +13,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-from nbformat import converter, reader
 
 from nbflow.errors import InvalidInput, NotFound
 from nbflow.model import Param
@@ -72,8 +71,7 @@ def read(path: Path) -> Mapping[str, Any]:
     The schema is not enforced: Jupyter, too, opens notebooks that break it in details.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-        notebook: Mapping[str, Any] = converter.convert(reader.reads(text), 4)
+        notebook = _as_version_4(json.loads(path.read_text(encoding="utf-8")))
         _require_form(notebook)
     except FileNotFoundError:
         raise NotFound(f"notebook '{path.name}' does not exist", where=str(path)) from None
@@ -82,6 +80,18 @@ def read(path: Path) -> Mapping[str, Any]:
         message = f"notebook '{path.name}' cannot be read: {reason}"
         raise InvalidInput(message, where=str(path), hint="Open it in Jupyter and save it again.") from None
     return notebook
+
+
+def _as_version_4(content: Any) -> Mapping[str, Any]:
+    """Most files need no conversion, and are spared the import of nbformat."""
+    if content.get("nbformat") == 4:
+        for cell in content["cells"]:
+            if isinstance(cell.get("source"), list):
+                cell["source"] = "".join(cell["source"])
+        return content  # type: ignore[no-any-return]
+    from nbformat import converter, reader
+
+    return converter.convert(reader.reads(json.dumps(content)), 4)  # type: ignore[no-any-return]
 
 
 def _require_form(notebook: Mapping[str, Any]) -> None:
