@@ -1,0 +1,129 @@
+"""Write the reference pages from the code: commands, settings and manifest keys. `make docs`; a test runs it too."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import typer
+from typer.main import get_command
+
+from nbflow.cli import app
+from nbflow.manifest import keys
+from nbflow.settings import SETTINGS
+from nbflow.states import ATTEMPT_SENTENCES, CAUSE_SENTENCES, RUN_SENTENCES, TASK_SENTENCES
+
+FOLDER = Path(__file__).parent / "reference"
+NOTE = "<!-- Written by docs/generate.py; change the code, then `make docs`. -->\n"
+
+
+def commands() -> str:
+    """Every command with its arguments and options."""
+    root = get_command(app)
+    context = typer.Context(root, info_name="nbflow")
+    parts = [f"{NOTE}\n# Commands\n\n{root.help}\n"]
+    for name in root.list_commands(context):  # type: ignore[attr-defined]
+        command = root.get_command(context, name)  # type: ignore[attr-defined]
+        inner = typer.Context(command, info_name=f"nbflow {name}", parent=None)
+        pieces = " ".join(command.collect_usage_pieces(inner))
+        parts.append(f"## nbflow {name}\n\n```text\nnbflow {name} {pieces}\n```\n\n{_prose(command.help)}\n")
+        rows = [_option(parameter, inner) for parameter in command.params]
+        rows = [row for row in rows if row]
+        if rows:
+            parts.append("| | |\n|---|---|\n" + "\n".join(rows) + "\n")
+    return "\n".join(parts)
+
+
+def _prose(text: str | None) -> str:
+    return "\n".join(line.strip() for line in (text or "").strip().splitlines())
+
+
+def _option(parameter: Any, context: typer.Context) -> str:
+    if getattr(parameter, "hidden", False):
+        return ""
+    if parameter.param_type_name == "argument":
+        name, about = parameter.metavar or parameter.name.upper(), parameter.help or ""
+    else:
+        name, about = parameter.get_help_record(context)
+    return f"| `{_cell(name)}` | {_cell(about)} |"
+
+
+def _cell(text: str) -> str:
+    """Text inside a table."""
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def settings() -> str:
+    """Every setting with its environment variable, default and meaning."""
+    head = (
+        f"{NOTE}\n# Settings\n\nThe file `nbflow.toml` in the project's folder is optional, and so is every key. "
+        "An environment variable beats the file.\n\n| key | variable | default | |\n|---|---|---|---|\n"
+    )
+    rows = [
+        f"| `{each.key}` | `{each.variable}` | {f'`{each.default}`' if each.default else ''} | {each.about} |"
+        for each in SETTINGS
+    ]
+    return head + "\n".join(rows) + "\n"
+
+
+def manifest_keys() -> str:
+    """Every key of a manifest, from the tables that read it."""
+    intro = (
+        f"{NOTE}\n# The manifest\n\nOne `pipeline.yaml` a pipeline, beside its notebooks. `nbflow validate` reports "
+        "every problem of every manifest at once. Durations are written `30s`, `2m`, `1h30m`, `1d`. A key that is "
+        "marked *not yet* is checked, and then refused: this version does not run it.\n"
+    )
+    tables = {
+        "Keys of a pipeline": keys.PIPELINE,
+        "Keys of a task": keys.TASK,
+        "Keys of `retries`": keys.RETRIES,
+        "Keys of `schedule`": keys.SCHEDULE,
+        "Keys of a parameter": keys.PARAM,
+        "Keys of `alerts`": keys.ALERTS,
+    }
+    return "\n".join([intro, *(_table(title, table) for title, table in tables.items())])
+
+
+def _table(title: str, table: Mapping[str, keys.Key]) -> str:
+    rows = []
+    for name, key in table.items():
+        mark = " (required)" if key.is_required else "" if key.is_supported else " (not yet)"
+        rows.append(f"| `{name}`{mark} | {_kind(key.kind.schema)} | {_cell(key.about)} |")
+    return f"## {title}\n\n| key | value | meaning |\n|---|---|---|\n" + "\n".join(rows) + "\n"
+
+
+def _kind(schema: Mapping[str, Any]) -> str:
+    if "enum" in schema:
+        return " · ".join(f"`{each}`" for each in schema["enum"])
+    if "anyOf" in schema:
+        return " or ".join(dict.fromkeys(_kind(each) for each in schema["anyOf"]))
+    kind = schema.get("type", "any value")
+    if kind == "array":
+        return f"list of {_kind(schema.get('items', {}))}"
+    return " or ".join(kind) if isinstance(kind, list) else str(kind)
+
+
+def states() -> str:
+    """The words for where a run, a task run and an attempt stand."""
+    tables = {"Runs": RUN_SENTENCES, "Tasks": TASK_SENTENCES, "Attempts": ATTEMPT_SENTENCES, "Causes": CAUSE_SENTENCES}
+    parts = [f"{NOTE}\n# States and causes\n"]
+    for title, sentences in tables.items():
+        rows = "\n".join(f"| `{word}` | {sentence} |" for word, sentence in sentences.items())
+        parts.append(f"## {title}\n\n| | |\n|---|---|\n{rows}\n")
+    return "\n".join(parts)
+
+
+PAGES = {"cli.md": commands, "settings.md": settings, "manifest.md": manifest_keys, "states.md": states}
+
+
+def main() -> None:
+    FOLDER.mkdir(exist_ok=True)
+    for name, write in PAGES.items():
+        (FOLDER / name).write_text(write(), encoding="utf-8")
+        sys.stdout.write(f"{FOLDER / name}\n")
+
+
+if __name__ == "__main__":
+    main()
