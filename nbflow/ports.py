@@ -153,7 +153,10 @@ class RunStore(Protocol):
     """Runs, durable. Every method is one transaction; after an error nothing of it is visible."""
 
     def add_run(self, run: Run, tasks: Sequence[TaskRun], frozen: FrozenPipeline, lease: Lease | None) -> bool:
-        """Create a run with its task runs; False if its pipeline has a run of that key already."""
+        """Create a run with its task runs; False if its pipeline has a run of that key already.
+
+        Its creation is the first line of its change log.
+        """
         ...
 
     def load(self, run: RunId) -> StoredRun:
@@ -225,7 +228,10 @@ class ReadStore(Protocol):
     """History, for everybody who only looks."""
 
     def find_run(self, ref: str) -> RunId:
-        """RUN of the command line: an id, a unique prefix of one, or `latest[:PIPELINE]`. Raises NotFound."""
+        """RUN of the command line: an id, a unique prefix of one, or `latest[:PIPELINE]`.
+
+        Raises NotFound, and InvalidInput with the candidates where a prefix fits several.
+        """
         ...
 
     def load(self, run: RunId) -> StoredRun: ...
@@ -241,7 +247,7 @@ class ReadStore(Protocol):
         ...
 
     def usual_seconds(self, pipeline: PipelineName) -> Mapping[TaskName, float]:
-        """Median duration of each task's last 20 successful attempts."""
+        """Median duration of each task's last 20 successful attempts, as far as the last 100 runs have them."""
         ...
 
     def changes(self, after: int, *, run: RunId | None = None, limit: int = 1000) -> Sequence[Change]:

@@ -205,8 +205,8 @@ class DictStore:
         return [run for run in runs if pipeline in {None, run.pipeline} and state in {None, run.state}][:limit]
 
     def usual_seconds(self, pipeline: PipelineName) -> Mapping[TaskName, float]:
-        of_pipeline = (record for record in self._records.values() if record.run.pipeline == pipeline)
-        attempts = (attempt for record in of_pipeline for attempt in record.attempts.values())
+        of_pipeline = [record for record in self._newest() if record.run.pipeline == pipeline]
+        attempts = (attempt for record in of_pipeline[:100] for attempt in record.attempts.values())
         seconds: dict[TaskName, list[tuple[datetime, float]]] = defaultdict(list)
         for each in attempts:
             if each.state is AttemptState.SUCCESS and each.started_at and each.ended_at:

@@ -56,7 +56,7 @@ def a_frozen(*names: str, pipeline: str = "nightly", text: str | None = None, **
 
 
 def a_run(run: str = "r1", frozen: FrozenPipeline | None = None, **about: Any) -> Run:
-    frozen = frozen or a_frozen("extract")
+    frozen = frozen or a_frozen("extract", "load")
     values: dict[str, Any] = {
         "id": RunId(run),
         "pipeline": frozen.pipeline.name,

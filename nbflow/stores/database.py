@@ -1,0 +1,154 @@
+"""One database, SQLite or PostgreSQL: how it is reached, and what a transaction is. Knows no table."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
+
+from nbflow.errors import InvalidInput, MissingExtra, Unavailable
+from nbflow.failpoints import failpoint
+from nbflow.stores.faults import named_faults
+
+PATIENCE = timedelta(seconds=10)
+"""How long a writer waits for the one before it. Less than a lease lives, so that waiting alone loses none."""
+
+SILENCE = timedelta(seconds=60)
+"""After this the server ends a transaction whose process is frozen or cut off, and with it the writers' lock."""
+
+WRITERS_LOCK = int.from_bytes(b"nbflow")
+
+KEEP_LOG = "PRAGMA journal_mode = WAL"
+"""A write-ahead log lets readers and the writer go on side by side; the file itself remembers it."""
+
+_BEGIN_WRITE = {"sqlite": "BEGIN IMMEDIATE", "postgresql": f"SELECT pg_advisory_xact_lock({WRITERS_LOCK})"}
+_BEGIN_READ = {"sqlite": "BEGIN"}
+
+
+class Database:
+    """Safe to use from several threads; each transaction has a connection to itself."""
+
+    def __init__(self, url: str, *, patience: timedelta = PATIENCE) -> None:
+        parsed = _parse(url)
+        self.url = parsed.render_as_string(hide_password=True)
+        self.name = f"database {self.url}"
+        self.engine = _sqlite(parsed, patience) if _is_sqlite(parsed) else _postgres(parsed, patience)
+        self._kind = self.engine.dialect.name
+        self._reading = (
+            self.engine
+            if _is_sqlite(parsed)
+            else self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        )
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """One transaction, one writer at a time in the whole database: the numbers of rows are in commit order.
+
+        Raises Unavailable when the wait for the writer before takes longer than the patience.
+        """
+        with named_faults(self.name), self.engine.begin() as connection:
+            connection.exec_driver_sql(_BEGIN_WRITE[self._kind])
+            yield connection
+            failpoint("store.before_commit")
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """One transaction, whose queries all see the same moment. Never waits for a writer."""
+        with named_faults(self.name), self._reading.begin() as connection:
+            if begin := _BEGIN_READ.get(self._kind):
+                connection.exec_driver_sql(begin)
+            yield connection
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        self.engine.dispose()
+
+
+def _parse(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        parsed = URL.create("")
+    if _is_sqlite(parsed) and parsed.database not in {None, "", ":memory:"}:
+        return parsed
+    if parsed.drivername in {"postgres", "postgresql", "postgresql+psycopg"}:
+        return parsed.set(drivername="postgresql+psycopg")
+    raise InvalidInput(
+        "runs are kept in a SQLite file or in PostgreSQL",
+        where="store.database",
+        hint="Write sqlite:///path/to/nbflow.db or postgresql+psycopg://user@host/database.",
+    )
+
+
+def _is_sqlite(url: URL) -> bool:
+    return url.drivername in {"sqlite", "sqlite+pysqlite"}
+
+
+def _sqlite(url: URL, patience: timedelta) -> Engine:
+    _make_file(Path(url.database or ""))
+    wait = patience.total_seconds()
+    # The driver begins no transaction by itself; `Database` does.
+    engine = create_engine(url, connect_args={"timeout": wait, "isolation_level": None}, pool_timeout=wait)
+    event.listen(engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def _make_file(path: Path) -> None:
+    """Make an empty database that keeps a log, in one step: SQLite may refuse to begin one while others look on."""
+    if path.exists():
+        return
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _held(path.parent):
+            if not path.exists():
+                new = path.with_name(f".{path.name}.new")
+                new.unlink(missing_ok=True)
+                os.close(os.open(new, os.O_CREAT | os.O_CLOEXEC, 0o600))  # it will have the tokens of live attempts
+                with closing(sqlite3.connect(new)) as connection:
+                    connection.execute(KEEP_LOG)
+                new.rename(path)
+    except (OSError, sqlite3.Error) as error:
+        raise Unavailable(f"cannot make {path}: {error}", hint="Check the folder's mode, and the disk.") from error
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """One process at a time."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _prepare_sqlite(connection: Any, _: Any) -> None:
+    connection.execute(KEEP_LOG)
+    connection.execute("PRAGMA synchronous = FULL")  # an effect follows its commit: that must outlive a power cut
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _postgres(url: URL, patience: timedelta) -> Engine:
+    limits = {"lock_timeout": patience, "idle_in_transaction_session_timeout": SILENCE}
+    options = [f"-c {name}={each / timedelta(milliseconds=1):.0f}" for name, each in limits.items()]
+    given = url.query.get("options", "")
+    try:
+        return create_engine(
+            url,
+            connect_args={
+                "options": " ".join([*options, *([given] if isinstance(given, str) else given)]),
+                "connect_timeout": url.query.get("connect_timeout", f"{patience.total_seconds():.0f}"),
+            },
+            pool_pre_ping=True,  # a server that was restarted is noticed before a transaction, not in it
+            pool_timeout=patience.total_seconds(),
+        )
+    except ModuleNotFoundError:
+        raise MissingExtra("a PostgreSQL database", "postgres") from None

@@ -1,0 +1,65 @@
+"""The schema's history. Opening a database brings it up to date; Alembic is loaded only where there is work for it.
+
+Revisions are numbered in order: `v0001_runs.py`, `v0002_…`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import Connection, text
+
+from nbflow.errors import InvalidInput
+from nbflow.stores.database import Database
+from nbflow.stores.schema import metadata
+
+HEAD = "0001"
+VERSION_TABLE = "nbflow_version"
+"""Not Alembic's default, which another application in the same database may use."""
+
+
+def upgrade(database: Database) -> None:
+    """Bring the schema to HEAD. Of several processes that do this at once, one works and the others wait.
+
+    Raises InvalidInput for a database of a newer nbflow, or of something else.
+    """
+    with database.read() as connection:
+        if _revision(connection, database.name) == HEAD:
+            return
+    with database.write() as connection:
+        if _revision(connection, database.name) != HEAD:
+            _migrate(connection)
+
+
+def _revision(connection: Connection, name: str) -> str | None:
+    """The revision the database is at, None for an empty one."""
+    if not connection.dialect.has_table(connection, VERSION_TABLE):
+        _refuse_foreign(connection, name)
+        return None
+    found = connection.scalar(text(f"SELECT version_num FROM {VERSION_TABLE}"))
+    revision = None if found is None else str(found)
+    if revision is not None and revision > HEAD:
+        raise InvalidInput(
+            f"{name} was made by a newer nbflow (its schema is {revision}, this nbflow knows {HEAD})",
+            hint="Install that version of nbflow, or name another database.",
+        )
+    return revision
+
+
+def _refuse_foreign(connection: Connection, name: str) -> None:
+    taken = [table for table in metadata.tables if connection.dialect.has_table(connection, table)]
+    if taken:
+        raise InvalidInput(
+            f"{name} has tables of another application: {', '.join(sorted(taken))}",
+            where="store.database",
+            hint="Give nbflow a database, or a schema on the search path, of its own.",
+        )
+
+
+def _migrate(connection: Connection) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    command.upgrade(config, "head")

@@ -1,0 +1,298 @@
+"""Runs in SQLite or PostgreSQL. One verb is one transaction; safety comes from constraints and compare-and-set."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, Table, bindparam, insert, select, update
+
+from nbflow.errors import Conflict, LeaseLost, NotFound, PoolFull, StaleVersion
+from nbflow.model import Pipeline, PipelineName, RunId, TaskKey
+from nbflow.ports import FrozenPipeline, Lease
+from nbflow.run import Answer, Asked, Attempt, Change, Decision, Request, Run, TaskRun
+from nbflow.stores.columns import dump_json
+from nbflow.stores.database import PATIENCE, Database
+from nbflow.stores.history import SqlHistory
+from nbflow.stores.migrations import HEAD, upgrade
+from nbflow.stores.rows import (
+    attempt_row,
+    attempt_values,
+    change_row,
+    key_of,
+    run_row,
+    run_values,
+    task_row,
+    task_values,
+)
+from nbflow.stores.schema import (
+    LIVE,
+    UNFINISHED,
+    attempts,
+    changes,
+    frozen_pipelines,
+    manifests,
+    requests,
+    runs,
+    task_runs,
+)
+
+_UPDATE_TASK = update(task_runs).where(
+    task_runs.c.run == bindparam("of_run"),
+    task_runs.c.task == bindparam("of_task"),
+    task_runs.c.item == bindparam("of_item"),
+)
+_UPDATE_ATTEMPT = update(attempts).where(attempts.c.id == bindparam("of_id"))
+_ANSWER = (
+    update(requests)
+    .where(requests.c.id == bindparam("of_id"), requests.c.run == bindparam("of_run"), requests.c.answer.is_(None))
+    .values(answer=bindparam("said"))
+)
+_HOLDERS = (
+    select(attempts.c.run, attempts.c.task, attempts.c.item, task_runs.c.pool, task_runs.c.pool_slots)
+    .join(task_runs)
+    .where(LIVE, task_runs.c.pool.is_not(None))
+    .order_by(attempts.c.created_at, attempts.c.id)
+)
+
+
+class SqlStore(SqlHistory):
+    """Both sides of a store: ports.RunStore and ports.ReadStore. Safe to use from several threads.
+
+    Opening makes the database where there is none, and brings an older one up to date. Raises Unavailable where it
+    does not answer, InvalidInput where it cannot be used.
+    """
+
+    def __init__(self, url: str, *, patience: timedelta = PATIENCE) -> None:
+        super().__init__(Database(url, patience=patience))
+        try:
+            upgrade(self._database)
+        except BaseException:
+            self.close()
+            raise
+
+    def __str__(self) -> str:
+        return f"{self._database.url} (schema {HEAD})"
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        self._database.close()
+
+    # --- runs --------------------------------------------------------------------------------------------------
+
+    def add_run(self, run: Run, tasks: Sequence[TaskRun], frozen: FrozenPipeline, lease: Lease | None) -> bool:
+        with self._database.write() as connection:
+            if _has_key(connection, run.pipeline, run.run_key):
+                return False
+            document = _keep_texts(connection, frozen)
+            connection.execute(insert(runs), {**run_row(run), "frozen_pipeline": document, **_lease_row(lease)})
+            if tasks:
+                connection.execute(insert(task_runs), [_new_task_row(run.id, task, frozen.pipeline) for task in tasks])
+            connection.execute(insert(changes), change_row(created(run)))
+        return True
+
+    def apply(self, decision: Decision, *, seen: int, lease: Lease, pools: Mapping[str, int]) -> Run:
+        saved = replace(decision.run, version=seen + 1)
+        with self._database.write() as connection:
+            _compare_and_set(connection, saved, seen, lease)
+            _save_tasks(connection, saved.id, decision.tasks)
+            started = _save_attempts(connection, saved.id, decision.attempts)
+            if started:
+                _check_pools(connection, saved.id, started, pools)
+            _save_changes(connection, decision.changes)
+            _save_answers(connection, saved.id, decision.answers)
+        return saved
+
+    # --- ownership ---------------------------------------------------------------------------------------------
+
+    def claim(self, run: RunId, engine: str, *, now: datetime, ttl: timedelta, force: bool = False) -> Lease:
+        taking = update(runs).where(runs.c.id == run)
+        if not force:
+            taking = taking.where(runs.c.owner.is_(None) | (runs.c.owner == engine) | (runs.c.lease_expires <= now))
+        values = {"owner": engine, "epoch": runs.c.epoch + 1, "lease_expires": now + ttl}
+        with self._database.write() as connection:
+            epoch = connection.scalar(taking.values(values).returning(runs.c.epoch))
+            if epoch is None:
+                raise _owned_by_another(connection, run)
+        return Lease(run=run, engine=engine, epoch=epoch, expires=now + ttl)
+
+    def renew(self, engine: str, *, now: datetime, ttl: timedelta) -> None:
+        with self._database.write() as connection:
+            connection.execute(update(runs).where(runs.c.owner == engine).values(lease_expires=now + ttl))
+
+    def release(self, lease: Lease) -> None:
+        with self._database.write() as connection:
+            connection.execute(
+                update(runs).where(runs.c.id == lease.run, _is_held_by(lease)).values(owner=None, lease_expires=None)
+            )
+
+    def owned(self) -> Sequence[Lease]:
+        query = select(runs).where(runs.c.owner.is_not(None), UNFINISHED).order_by(runs.c.created_at, runs.c.id)
+        with self._database.read() as connection:
+            return [
+                Lease(run=row["id"], engine=row["owner"], epoch=row["epoch"], expires=row["lease_expires"])
+                for row in connection.execute(query).mappings()
+            ]
+
+    # --- requests ----------------------------------------------------------------------------------------------
+
+    def ask(self, run: RunId, request: Request, *, now: datetime) -> int:
+        with self._database.write() as connection:
+            _run_row(connection, run)
+            left = insert(requests).values(run=run, at=now, request=request).returning(requests.c.id)
+            return int(connection.execute(left).scalar_one())
+
+    def asked(self, runs: Sequence[RunId]) -> Mapping[RunId, Sequence[Asked]]:
+        if not runs:
+            return {}
+        found: dict[RunId, list[Asked]] = defaultdict(list)
+        query = select(requests).where(requests.c.run.in_(runs), requests.c.answer.is_(None)).order_by(requests.c.id)
+        with self._database.read() as connection:
+            for row in connection.execute(query):
+                found[row.run].append(Asked(id=row.id, request=row.request))
+        return dict(found)
+
+    def answer(self, request: int) -> str | None:
+        with self._database.read() as connection:
+            row = connection.execute(select(requests.c.answer).where(requests.c.id == request)).first()
+        if row is None:
+            raise NotFound(f"there is no request {request}")
+        answer: str | None = row.answer
+        return answer
+
+    # --- pools -------------------------------------------------------------------------------------------------
+
+    def pool_holders(self) -> Mapping[str, Sequence[str]]:
+        holders: dict[str, list[str]] = defaultdict(list)
+        with self._database.read() as connection:
+            for row in connection.execute(_HOLDERS).mappings():
+                holders[row["pool"]] += [key_of(row).address] * row["pool_slots"]
+        return dict(holders)
+
+
+def created(run: Run) -> Change:
+    """The change log's first line of a run."""
+    return Change(
+        at=run.created_at, run=run.id, pipeline=run.pipeline, event="run", after=run.state, by=run.created_by or None
+    )
+
+
+# --- parts of add_run ---------------------------------------------------------------------------------------------
+
+
+def _has_key(connection: Connection, pipeline: PipelineName, run_key: str) -> bool:
+    query = select(runs.c.id).where(runs.c.pipeline == pipeline, runs.c.run_key == run_key)
+    return connection.scalar(query) is not None
+
+
+def _keep_texts(connection: Connection, frozen: FrozenPipeline) -> str:
+    """Keep each text once, whatever the number of runs; returns the hash of the pipeline's document."""
+    document = dump_json(frozen.pipeline, Pipeline)
+    sha256 = hashlib.sha256(document.encode()).hexdigest()
+    _keep(connection, manifests, sha256=frozen.sha256, text=frozen.text)
+    _keep(connection, frozen_pipelines, sha256=sha256, document=document)
+    return sha256
+
+
+def _keep(connection: Connection, table: Table, *, sha256: str, **text: str) -> None:
+    if connection.scalar(select(table.c.sha256).where(table.c.sha256 == sha256)) is None:
+        connection.execute(insert(table).values(sha256=sha256, **text))
+
+
+def _new_task_row(run: RunId, task: TaskRun, pipeline: Pipeline) -> dict[str, Any]:
+    declared = pipeline.tasks[task.key.task]
+    return {**task_row(run, task), "pool": declared.pool, "pool_slots": declared.pool_slots}
+
+
+def _lease_row(lease: Lease | None) -> dict[str, Any]:
+    if lease is None:
+        return {"owner": None, "epoch": 0, "lease_expires": None}
+    return {"owner": lease.engine, "epoch": lease.epoch, "lease_expires": lease.expires}
+
+
+# --- parts of apply -----------------------------------------------------------------------------------------------
+
+
+def _compare_and_set(connection: Connection, run: Run, seen: int, lease: Lease) -> None:
+    guarded = update(runs).where(runs.c.id == run.id, runs.c.version == seen, _is_held_by(lease))
+    if connection.execute(guarded.values(run_values(run))).rowcount == 1:
+        return
+    row = _run_row(connection, run.id)
+    if (row["owner"], row["epoch"]) != (lease.engine, lease.epoch):
+        raise LeaseLost(f"run {run.id} is no longer owned by {lease.engine}, but by {row['owner'] or 'nobody'}")
+    raise StaleVersion(f"run {run.id} is at version {row['version']}, not {seen}", hint="Read it and decide again.")
+
+
+def _save_tasks(connection: Connection, run: RunId, tasks: Sequence[TaskRun]) -> None:
+    if not tasks:
+        return
+    rows = [{"of_run": run, "of_task": task.key.task, "of_item": task.key.item, **task_values(task)} for task in tasks]
+    if connection.execute(_UPDATE_TASK, rows).rowcount != len(rows):
+        raise NotFound(f"run {run} has not all of the tasks {', '.join(task.key.address for task in tasks)}")
+
+
+def _save_attempts(connection: Connection, run: RunId, given: Sequence[Attempt]) -> set[TaskKey]:
+    """Write the live attempts that go on or end, then those that begin; returns whose begin.
+
+    An attempt that has ended, or has another token, is not written to.
+    """
+    if not given:
+        return set()
+    ours = select(attempts.c.id, attempts.c.token).where(attempts.c.run == run, LIVE)
+    live = {row.id: row.token for row in connection.execute(ours)}
+    known = [attempt for attempt in given if live.get(attempt.id) == attempt.token]
+    new = [attempt for attempt in given if attempt.id not in live]
+    if len(known) + len(new) < len(given):
+        raise Conflict(f"an attempt of run {run} has another token")
+    if known:
+        connection.execute(_UPDATE_ATTEMPT, [{"of_id": attempt.id, **attempt_values(attempt)} for attempt in known])
+    if new:
+        connection.execute(insert(attempts), [attempt_row(attempt) for attempt in new])
+    return {attempt.key for attempt in new}
+
+
+def _check_pools(connection: Connection, run: RunId, started: set[TaskKey], pools: Mapping[str, int]) -> None:
+    """Only pools of attempts that begin: one that shrank lets its holders go on."""
+    taken: Counter[str] = Counter()
+    wanted: set[str] = set()
+    for row in connection.execute(_HOLDERS).mappings():
+        taken[row["pool"]] += row["pool_slots"]
+        if row["run"] == run and key_of(row) in started:
+            wanted.add(row["pool"])
+    for pool in sorted(wanted):
+        if taken[pool] > pools.get(pool, 0):
+            raise PoolFull(f"pool '{pool}' has {pools.get(pool, 0)} places, and {taken[pool]} would be taken")
+
+
+def _save_changes(connection: Connection, made: Sequence[Change]) -> None:
+    if made:
+        connection.execute(insert(changes), [change_row(change) for change in made])
+
+
+def _save_answers(connection: Connection, run: RunId, given: Sequence[Answer]) -> None:
+    """A request is answered once; later answers leave the first."""
+    if given:
+        connection.execute(_ANSWER, [{"of_id": each.id, "of_run": run, "said": each.error} for each in given])
+
+
+# --- rows of runs -------------------------------------------------------------------------------------------------
+
+
+def _is_held_by(lease: Lease) -> ColumnElement[bool]:
+    return (runs.c.owner == lease.engine) & (runs.c.epoch == lease.epoch)
+
+
+def _run_row(connection: Connection, run: RunId) -> RowMapping:
+    row = connection.execute(select(runs).where(runs.c.id == run)).mappings().first()
+    if row is None:
+        raise NotFound(f"there is no run '{run}'")
+    return row
+
+
+def _owned_by_another(connection: Connection, run: RunId) -> Conflict:
+    row = _run_row(connection, run)
+    return Conflict(f"run {run} is owned by {row['owner']} until {row['lease_expires']:%H:%M:%S} UTC")

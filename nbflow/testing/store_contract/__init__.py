@@ -1,0 +1,25 @@
+"""What every store does, as tests: subclass `StoreContract` and give it a fixture `store`."""
+
+from __future__ import annotations
+
+import pytest
+
+from nbflow.testing.samples import Store
+from nbflow.testing.store_contract.attempts import Attempts, Pools
+from nbflow.testing.store_contract.decisions import Decisions
+from nbflow.testing.store_contract.history import FindRun, History
+from nbflow.testing.store_contract.leases import Leases
+from nbflow.testing.store_contract.looking import everything, refused
+from nbflow.testing.store_contract.requests import Requests
+from nbflow.testing.store_contract.runs import NewRuns
+
+__all__ = ["StoreContract", "everything", "refused"]
+
+
+class StoreContract(NewRuns, Decisions, Attempts, Pools, Leases, Requests, FindRun, History):
+    """Every behaviour of ports.RunStore and ports.ReadStore."""
+
+    @pytest.fixture
+    def store(self) -> Store:
+        """An empty store."""
+        raise NotImplementedError
