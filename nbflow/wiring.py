@@ -14,6 +14,7 @@ from nbflow import doctor, settings
 from nbflow.api import Api, Caller, Role
 from nbflow.clock import SystemClock
 from nbflow.engine import Engine
+from nbflow.executors.launch import Warm
 from nbflow.executors.local import LocalExecutor
 from nbflow.live import LiveRun
 from nbflow.model import RunId
@@ -108,6 +109,9 @@ def open_project(project: Path | None = None, *, slots: int | None = None) -> Li
             project=root,
             slots=slots or chosen.slots,
             lifeline=True,
+            warm=Warm(preload=chosen.kernel_preload, idle=chosen.kernel_idle)
+            if chosen.kernel_start == "warm"
+            else None,
         )
         engine = Engine(
             name=new_engine_name("run"),

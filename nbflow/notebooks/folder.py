@@ -14,7 +14,7 @@ from nbflow.run import AttemptEnded, StartAttempt, StopAttempt
 
 ORDER, SOURCE, NOTEBOOK, EVENTS = "order.json", "source.ipynb", "notebook.ipynb", "events.jsonl"
 OUTCOME, LOG, OUTPUTS = "outcome.json", "runner.log", "outputs"
-LOCK, STARTED, STOP = "lock", "started", "stop.json"
+LOCK, STARTED, STOP, MARKER = "lock", "started", "stop.json", "marker"
 
 
 def write_whole(path: Path, data: str | bytes) -> None:
@@ -60,9 +60,14 @@ class AttemptFolder:
         """Folder of the full text of capped outputs, `<cell>.txt`."""
         return self.path / OUTPUTS
 
+    @property
+    def marker(self) -> Path:
+        """A file that the attempt's processes inherit open for writing, by which they are found (semantics §9)."""
+        return self.path / MARKER
+
     def prepare(self, order: StartAttempt, source: Path) -> bool:
         """Make the folder with its notebook and, last, the order; False if that was done before."""
-        if (self.path / ORDER).exists():
+        if self.is_prepared:
             return False
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.source.unlink(missing_ok=True)
@@ -72,6 +77,10 @@ class AttemptFolder:
             self.source.write_bytes(source.read_bytes())
         write_whole(self.path / ORDER, json.dumps(to_json(order), indent=1))
         return True
+
+    @property
+    def is_prepared(self) -> bool:
+        return (self.path / ORDER).exists()
 
     def order(self) -> StartAttempt | None:
         data = self._read(ORDER)
@@ -100,13 +109,24 @@ class AttemptFolder:
         os.close(fd)
         return False
 
-    def begin(self) -> bool:
-        """Mark the attempt as started; False if it was started before, so that no attempt ever starts twice."""
+    def begin(self, **who: Any) -> bool:
+        """Mark the attempt as started; False if it was started before, so that no attempt ever starts twice.
+
+        `who` is what the starter says of itself, for those who will look for it.
+        """
         try:
-            (self.path / STARTED).open("x").close()
+            with (self.path / STARTED).open("x") as file:
+                file.write(json.dumps(who))
         except FileExistsError:
             return False
         return True
+
+    def begun(self) -> Any:
+        """What the starter said of itself: None before it began, nothing while it is still saying it."""
+        try:
+            return self._read(STARTED)
+        except ValueError:
+            return {}
 
     @property
     def has_begun(self) -> bool:
@@ -122,8 +142,12 @@ class AttemptFolder:
 
     def end(self, outcome: AttemptEnded, **extra: Any) -> None:
         """Write `outcome.json`, once: a later call leaves the first. `extra` is for readers, and not read back."""
-        if not (self.path / OUTCOME).exists():
+        if not self.has_ended:
             write_whole(self.path / OUTCOME, json.dumps({**to_json(outcome), **extra}, indent=1))
+
+    @property
+    def has_ended(self) -> bool:
+        return (self.path / OUTCOME).exists()
 
     def outcome(self) -> AttemptEnded | None:
         """How the attempt ended; None while it has not. Unknown keys are passed over."""
@@ -138,5 +162,3 @@ class AttemptFolder:
             return json.loads((self.path / name).read_text())
         except FileNotFoundError:
             return None
-
-

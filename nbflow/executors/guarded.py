@@ -1,0 +1,187 @@
+"""One attempt seen from outside: start its guard, replace a guard that died, tell what became of it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from nbflow.executors.launch import Guard, Launch, Warm, by_exec, by_fork, environment
+from nbflow.executors.processes import TABLE, end_all, members, this_world
+from nbflow.executors.proctable import TOKEN_VARIABLE, Marks, Process
+from nbflow.executors.worker import Exit
+from nbflow.model import AttemptId
+from nbflow.notebooks.folder import AttemptFolder
+from nbflow.run import AttemptEnded, AttemptStarted, StopAttempt
+from nbflow.states import AttemptState, Cause
+
+LAST_MOMENT = 0.05
+"""Seconds between the end of a guard's pipe and its exit code, at most, as a rule."""
+
+TRIES = 3
+"""How often a guard is started for one purpose: to run the attempt, or to end what a dead guard left."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Guarded:
+    """An attempt until its end is reported. Its files are the truth; this holds only what a parent process knows."""
+
+    id: AttemptId
+    token: str
+    folder: AttemptFolder
+    project: Path
+    lifeline: int | None = None
+    warm: Warm | None = None
+    starts_left: int = TRIES
+    """Zero for an attempt of another engine: it is never begun unasked."""
+    closes_left: int = TRIES
+    event: int | None = field(default=None, init=False)
+    """Readable when there may be news; None where only the attempt's lock tells."""
+    _guard: Guard | None = field(default=None, init=False)
+    _is_seen: bool = field(default=False, init=False)
+
+    def start(self) -> None:
+        """Start a guard that runs the attempt, if it was never begun. Raises OSError."""
+        self.starts_left -= 1
+        self._spawn()
+
+    def look(self) -> Iterator[AttemptStarted | AttemptEnded]:
+        """What was not told yet. The last fact is the end; it may have to be asked for again to get there."""
+        is_alive = self.is_alive()  # first: what a living one writes after this is seen by the next look
+        if not self._is_seen and (began := self._began()) is not None:
+            self._is_seen = True
+            yield began
+        if not is_alive and (ended := self._ending()) is not None:
+            yield ended
+
+    def is_alive(self) -> bool:
+        """Whether a guard or a runner lives: by our child, its status pipe or, of strangers, the attempt's lock."""
+        if self.event is not None:
+            with contextlib.suppress(BlockingIOError):
+                while os.read(self.event, 64):
+                    pass
+                os.close(self.event)
+                self.event = None
+                self._await_exit()
+        if self.event is not None or (self._guard is not None and self._guard.poll() is None):
+            return True
+        try:
+            return self.folder.is_locked
+        except OSError:  # cannot be known now
+            return True
+
+    def _await_exit(self) -> None:
+        """Its pipe has closed, so it is about to be gone: a moment is better than another look later."""
+        deadline = time.monotonic() + LAST_MOMENT
+        while self._guard is not None and self._guard.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.0005)
+
+    def stop(self, order: StopAttempt) -> None:
+        """Leave the order and wake the guard. If the order cannot be written, the attempt ends at once, as lost."""
+        with contextlib.suppress(OSError):
+            self.folder.ask_to_stop(order)
+        if isinstance(self._guard, subprocess.Popen) and self.event is not None:
+            self._guard.send_signal(signal.SIGTERM)
+            return
+        who = self.folder.begun() or {}
+        if who.get("world") == this_world():
+            TABLE.send(Process(who["pid"], who["since"]), signal.SIGTERM)
+
+    def let_go(self) -> None:
+        """Forget the processes; they go on."""
+        if self.event is not None:
+            os.close(self.event)
+            self.event = None
+        if isinstance(self._guard, subprocess.Popen) and self._guard.poll() is None:
+            self._guard.returncode = 0  # or Popen complains that nobody waits for it
+
+    # --- the end -----------------------------------------------------------------------------------------------
+
+    def _ending(self) -> AttemptEnded | None:
+        """How it ended; None while something of it is left, which another process is then set to end."""
+        outcome = self._outcome()
+        if outcome is not None and (self._guard_is_done or not members(self._marks)):
+            return outcome
+        if self._try_again(is_ended=outcome is not None):
+            return None
+        if not end_all(self._marks, within=1.0):
+            return None
+        return outcome or self._lost("it left no result, and its log could not be completed")
+
+    def _try_again(self, *, is_ended: bool) -> bool:
+        """Set another guard to it; False when that was done often enough."""
+        is_new = not is_ended and self.folder.begun() is None
+        with contextlib.suppress(OSError):  # no process to be had now: this counts as a try
+            if is_new and self.starts_left:
+                self.start()
+                return True
+            if self.closes_left:
+                self.closes_left -= 1
+                self._spawn(is_closing=True)
+                return True
+            return False
+        return True
+
+    @property
+    def _guard_is_done(self) -> bool:
+        return self._guard is not None and self._guard.returncode == Exit.DONE
+
+    @property
+    def _marks(self) -> Marks:
+        return Marks(self.token, self.folder.marker)
+
+    def _began(self) -> AttemptStarted | None:
+        who = self.folder.begun()
+        if not who:  # not yet, or not by a guard that was going to run it
+            return None
+        return AttemptStarted(attempt=self.id, token=self.token, at=datetime.fromisoformat(who["at"]))
+
+    def _outcome(self) -> AttemptEnded | None:
+        try:
+            return self.folder.outcome()
+        except (ValueError, TypeError, OSError) as error:
+            return self._lost(f"its result cannot be read: {error}")
+
+    def _lost(self, reason: str) -> AttemptEnded:
+        state, cause = AttemptState.LOST, Cause.LOST
+        return AttemptEnded(
+            attempt=self.id, token=self.token, at=datetime.now(UTC), state=state, cause=cause, reason=reason
+        )
+
+    # --- processes ---------------------------------------------------------------------------------------------
+
+    def _spawn(self, *, is_closing: bool = False) -> None:
+        reading, writing = os.pipe()
+        try:
+            launch = Launch(
+                folder=self.folder.path,
+                project=self.project,
+                log=self.folder.log,
+                environment={
+                    **environment(self.project, self.warm),
+                    **({} if is_closing else {TOKEN_VARIABLE: self.token}),
+                },
+                status=writing,
+                lifeline=None if is_closing else self.lifeline,
+                is_closing=is_closing,
+            )
+            self._guard = self._started(launch)
+        except BaseException:
+            os.close(reading)
+            raise
+        finally:
+            os.close(writing)
+        os.set_blocking(reading, False)
+        self.event = reading
+
+    def _started(self, launch: Launch) -> Guard:
+        if self.warm is not None and not launch.is_closing:
+            with contextlib.suppress(OSError):  # no server to be had: the ordinary way then
+                return by_fork(launch, self.warm)
+        return by_exec(launch)

@@ -1,0 +1,249 @@
+"""The guard: starts the runner of one attempt, outlives it, and sees to it that no process of the attempt is left.
+
+It knows the attempt folder and nothing else: no database, no caller. `python -m nbflow.executors.worker FOLDER` must be
+started in a session of its own; a process that was forked for the purpose calls `main`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import IntEnum
+from pathlib import Path
+from typing import NoReturn
+
+from nbflow.executors.processes import end_all, identify, keep_in_sight, this_world
+from nbflow.executors.proctable import Marks
+from nbflow.executors.watch import SIGNALS, Signals, Watch
+from nbflow.failpoints import failpoint
+from nbflow.notebooks.folder import AttemptFolder
+
+
+class Exit(IntEnum):
+    """How a guard ends; anything else is a crash."""
+
+    DONE = 0
+    """The outcome is written, and no process is left."""
+    HELD = 3
+    """Another guard has the attempt; nothing was done."""
+    BEGUN = 4
+    """The attempt was started before; nothing was done."""
+    UNSEALED = 5
+    """No process is left, but the outcome could not be written."""
+
+
+def command(folder: Path, *options: str) -> list[str]:
+    """The command line of a guard. `-P`: no module of the working folder may stand in for one of ours."""
+    return [sys.executable, "-P", "-m", "nbflow.executors.worker", str(folder), *options]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What guard and runner share. `lock` is held, and `status` stays open, as long as one of them lives."""
+
+    folder: AttemptFolder
+    marks: Marks
+    lock: int
+    status: int | None
+
+
+def main(path: Path, lifeline: int | None = None, status: int | None = None) -> Exit:
+    """Run the attempt of this folder to its end; without effect if it was ever begun.
+
+    `lifeline` is a pipe's reading end: at its end of file everything ends at once. `status` is a pipe's writing end: it
+    gets a byte when the attempt has begun, and reaches its end of file when neither guard nor runner is left.
+    """
+    signals = Signals()
+    attempt = _take(path, status, since=_own_start())
+    if attempt is None:
+        return Exit.HELD
+    failpoint("guard.locked")
+    if attempt.folder.has_ended or not _begin(attempt):
+        return Exit.BEGUN
+    failpoint("guard.begun")
+    keep_in_sight(attempt.marks)
+    if attempt.folder.stop_order() is not None:
+        return _finish(attempt, "stopped before it started")
+    pulse, alive = os.pipe()
+    runner = _fork_runner(attempt, signals, pulse, closing=[alive, *([] if lifeline is None else [lifeline])])
+    os.close(pulse)
+    failpoint("guard.forked")
+    reason = Watch(attempt.folder, runner, signals, lifeline).until_end()
+    failpoint("guard.runner_ended")
+    return _finish(attempt, reason)
+
+
+def close(path: Path, lock: int | None = None, status: int | None = None) -> Exit:
+    """End an attempt whose guard is gone: its processes, its log, its outcome. Keeps it from ever being begun.
+
+    `lock` is the attempt's lock, where the caller hands it on.
+    """
+    Signals()
+    attempt = _take(path, status, lock)
+    if attempt is None:
+        return Exit.HELD
+    with contextlib.suppress(OSError):
+        attempt.folder.begin()
+    return _finish(attempt, "its guard and its runner were gone, and had left no result")
+
+
+# --- parts of the guard ---------------------------------------------------------------------------------------------
+
+
+def _take(path: Path, status: int | None, lock: int | None = None, since: float = 0.0) -> Attempt | None:
+    folder = AttemptFolder(path.resolve())
+    order = folder.order()
+    if order is None:
+        raise FileNotFoundError(f"{folder.path} has no order")
+    lock = _lock(folder) if lock is None else lock
+    if lock is None:
+        return None
+    return Attempt(folder, Marks(order.token, folder.marker, since), lock, status)
+
+
+def _lock(folder: AttemptFolder) -> int | None:
+    """The lock of the attempt. Tried more than once, because whoever tests it holds it for a moment."""
+    for _ in range(20):
+        lock = folder.lock()
+        if lock is not None:
+            return lock
+        time.sleep(0.02)
+    return None
+
+
+def _begin(attempt: Attempt) -> bool:
+    """Write down who runs the attempt, so that it can be signalled by others than its parent; then tell the caller."""
+    about = {"pid": os.getpid(), "since": _own_start(), "world": this_world(), "at": datetime.now(UTC).isoformat()}
+    if not attempt.folder.begin(**about):
+        return False
+    if attempt.status is not None:
+        with contextlib.suppress(OSError):  # the caller may be gone
+            os.write(attempt.status, b"+")
+    return True
+
+
+def _own_start() -> float:
+    me = identify(os.getpid())
+    return 0.0 if me is None else me.since
+
+
+def _finish(attempt: Attempt, reason: str) -> Exit:
+    """End every process of the attempt, then make its log true. The lock is let go of after that, by our own end."""
+    folder = attempt.folder
+    end_all(attempt.marks, below=os.getpid())
+    failpoint("guard.swept")
+    try:
+        if not folder.has_ended:
+            _seal(folder, reason)
+        failpoint("guard.sealed")
+        _remove_sockets(attempt.marks.token)
+    except Exception:
+        traceback.print_exc()
+    return Exit.DONE if folder.has_ended else Exit.UNSEALED
+
+
+# --- the runner's side of the fork ----------------------------------------------------------------------------------
+
+
+def _fork_runner(attempt: Attempt, signals: Signals, pulse: int, closing: Sequence[int]) -> int:
+    """Start the runner as a child that has everything imported already; returns its number."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    pid = os.fork()
+    if pid == 0:
+        _be_runner(attempt, signals, pulse, closing)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    return pid
+
+
+def _be_runner(attempt: Attempt, signals: Signals, pulse: int, closing: Sequence[int]) -> NoReturn:
+    exit_code = 1
+    try:
+        for descriptor in closing:
+            os.close(descriptor)
+        signals.leave_to_runner()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        threading.Thread(target=_replace_guard, args=(attempt, pulse), daemon=True).start()
+        failpoint("runner.started")
+        _run(attempt.folder)
+        exit_code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        finally:  # nothing, not even a full disk, may let this process go on as a second guard
+            os._exit(exit_code)
+
+
+def _replace_guard(attempt: Attempt, pulse: int) -> None:
+    """Wait for the guard's end, which it should not live to see, and start another process to end the attempt.
+
+    The other process and not this one, because the runner's main thread is still writing files and has to go too.
+    """
+    os.read(pulse, 1)
+    kept = {"--lock": attempt.lock, "--status": attempt.status}
+    options = [text for name, fd in kept.items() if fd is not None for text in (name, str(fd))]
+    try:
+        subprocess.Popen(
+            command(attempt.folder.path, "--close", *options),
+            pass_fds=[fd for fd in kept.values() if fd is not None],
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except OSError:  # no process to be had: the next one to look at the attempt writes the outcome
+        end_all(attempt.marks, below=os.getpid())
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+# --- what is imported only when it is needed ------------------------------------------------------------------------
+
+
+def _run(folder: AttemptFolder) -> None:
+    from nbflow.notebooks.runner import run
+
+    run(folder)
+
+
+def _seal(folder: AttemptFolder, reason: str) -> None:
+    from nbflow.notebooks.seal import seal_lost
+
+    seal_lost(folder, reason)
+
+
+def _remove_sockets(token: str) -> None:
+    from nbflow.notebooks.sockets import remove
+
+    remove(token)
+
+
+def _from_command_line() -> Exit:
+    parser = argparse.ArgumentParser(prog="nbflow.executors.worker", description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--lifeline", type=int)
+    parser.add_argument("--status", type=int)
+    parser.add_argument("--close", action="store_true", help="end the attempt instead of running it")
+    parser.add_argument("--lock", type=int, help="with --close: descriptor of the attempt's lock, held already")
+    given = parser.parse_args()
+    for descriptor in (given.lifeline, given.status, given.lock):
+        if descriptor is not None:
+            os.set_inheritable(descriptor, False)
+    if given.close:
+        return close(given.folder, given.lock, given.status)
+    return main(given.folder, given.lifeline, given.status)
+
+
+if __name__ == "__main__":
+    sys.exit(_from_command_line())

@@ -1,0 +1,90 @@
+"""What a kernel finds in its environment, and where the values of secrets come from. Writes nothing, logs nothing."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+from nbflow.errors import InvalidInput
+from nbflow.notebooks.mask import SHORTEST
+from nbflow.run import StartAttempt
+
+PREFIX = "NBFLOW_"
+SECRET_PREFIX = "NBFLOW_SECRET_"
+PROJECT = "NBFLOW_PROJECT"
+"""Names the project's folder to the runner; a kernel never sees it."""
+
+
+def kernel_environment(order: StartAttempt, inherited: Mapping[str, str], secrets: Mapping[str, str]) -> dict[str, str]:
+    """The inherited environment without `NBFLOW_*`, then the order's own variables, its secrets, and who it is."""
+    return {
+        **{name: value for name, value in inherited.items() if not name.startswith(PREFIX)},
+        **order.env,
+        **secrets,
+        "NBFLOW_RUN_ID": order.run,
+        "NBFLOW_RUN_DATE": order.run_date.isoformat(),
+        "NBFLOW_TASK": order.key.address,
+        "NBFLOW_ATTEMPT": str(order.number),
+        "NBFLOW_ATTEMPT_TOKEN": order.token,
+    }
+
+
+def read_secrets(wanted: Mapping[str, str], inherited: Mapping[str, str]) -> dict[str, str]:
+    """The kernel's variable → the value of the secret it asks for.
+
+    A value comes from `NBFLOW_SECRET_<NAME>`, else from the project's `.nbflow/secrets.toml`. Raises InvalidInput with
+    the name of a secret that is missing or too short to be masked.
+    """
+    file: Mapping[str, object] | None = None
+    found = {}
+    for variable, name in wanted.items():
+        value: object = inherited.get(_variable_of(name))
+        if value is None:
+            file = _read_file(inherited) if file is None else file
+            value = file.get(name)
+        found[variable] = _checked(name, value)
+    return found
+
+
+def _checked(name: str, value: object) -> str:
+    if value is None or value == "":
+        raise InvalidInput(
+            f"the secret '{name}' is not there",
+            hint=f"Set {_variable_of(name)}, or write it into .nbflow/secrets.toml.",
+        )
+    if not isinstance(value, str):
+        raise InvalidInput(f"the secret '{name}' is no text", hint="Write its value in quotes in .nbflow/secrets.toml.")
+    if len(value) < SHORTEST:
+        raise InvalidInput(
+            f"the secret '{name}' has fewer than {SHORTEST} characters: too short to be masked in logs",
+            hint="Use a longer value, or pass it as an ordinary variable (env).",
+        )
+    return value
+
+
+def _variable_of(name: str) -> str:
+    return SECRET_PREFIX + re.sub(r"\W", "_", name).upper()
+
+
+def _read_file(inherited: Mapping[str, str]) -> Mapping[str, object]:
+    project = inherited.get(PROJECT)
+    if project is None:
+        return {}
+    path = Path(project) / ".nbflow" / "secrets.toml"
+    try:
+        with path.open("rb") as file:
+            about = os.fstat(file.fileno())
+            if about.st_mode & 0o177 or about.st_uid != os.getuid():
+                raise InvalidInput(
+                    "others could read it, or it belongs to somebody else",
+                    where=str(path),
+                    hint=f"chmod 600 {path}",
+                )
+            return tomllib.load(file)
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise InvalidInput(f"it cannot be read: {error}", where=str(path)) from error

@@ -1,0 +1,271 @@
+"""Fork Jupyter kernels from a process that has ipykernel imported. One file; needs nothing but ipykernel beside it.
+
+Run by the kernel's own interpreter, with a listening socket and a lock to hold for life as inherited descriptors:
+`python kernelserver.py --listen FD --lock FD --idle SECONDS [--preload MODULE …]`. It is single-threaded, holds no
+state of a kernel, and a kernel that was forked does not notice when it ends.
+
+A request is one JSON line with descriptors attached; a kernel's are its output, the attempt's marker, the reading end
+of the runner's death pipe, and the working folder. The answer is a JSON line with the pid, and, when that process has
+ended, one with its exit code (negative: the signal). `{"stale": true}` says that packages have changed since the server
+began; it takes no more requests then.
+"""
+
+from __future__ import annotations
+
+import argparse
+import array
+import contextlib
+import fcntl
+import gc
+import importlib.util
+import json
+import os
+import resource
+import selectors
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+Request = dict[str, Any]
+
+START_UP = (
+    "ipykernel.kernelapp",
+    "ipykernel.ipkernel",
+    "ipykernel.debugger",
+    "IPython.core.completerlib",
+    "IPython.core.debugger",
+    "tornado.platform.asyncio",
+    "psutil",
+    "sqlite3",
+)
+"""What an ordinary ipykernel has imported when it answers its first request."""
+
+MOST_DESCRIPTORS = 8
+LONGEST_REQUEST = 1 << 22
+
+
+class ForkServer:
+    """One listening socket, and one connection for each forked process that lives.
+
+    `listener` and `lock` are descriptors that this object takes over; whoever holds the lock serves the address.
+    """
+
+    def __init__(self, listener: int, lock: int, idle: float) -> None:
+        self.listener: socket.socket | None = socket.socket(fileno=listener)
+        self.lock = lock
+        self.idle = idle
+        self.children: dict[int, socket.socket] = {}
+        self.watched = _import_times()
+        self.wake, self.waker = socket.socketpair()
+        for end in (self.wake, self.waker):
+            end.setblocking(False)
+        signal.set_wakeup_fd(self.waker.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+
+    def serve(self) -> Request | None:
+        """Answer requests until idle or stale. Returns None then, and in a forked child its request."""
+        self.watched = _import_times()
+        gc.collect()
+        gc.freeze()
+        while self.listener is not None or self.children:
+            ready = self._wait()
+            if not ready and not self.children:
+                self._close()
+                return None
+            if self.wake in ready:
+                self._reap()
+            if self.listener is not None and self.listener in ready:
+                request = self._accept(self.listener)
+                if request is not None:
+                    return request
+        return None
+
+    def _wait(self) -> list[Any]:
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.wake, selectors.EVENT_READ)
+            if self.listener is not None:
+                selector.register(self.listener, selectors.EVENT_READ)
+            return [key.fileobj for key, _ in selector.select(self.idle)]
+
+    def prepare(self, request: Request) -> None:
+        """Hook for subclasses: what the server itself does before it forks."""
+
+    def _accept(self, listener: socket.socket) -> Request | None:
+        """Answer one request; in the forked child, the request itself."""
+        connection, _ = listener.accept()
+        connection.settimeout(10)
+        try:
+            request, descriptors = _receive(connection)
+        except (OSError, ValueError):
+            connection.close()
+            return None
+        try:
+            if _import_times() != self.watched:
+                _send(connection, {"stale": True})
+                connection.close()
+                self._close()
+                return None
+            self.prepare(request)
+            child = os.fork()
+            if child == 0:
+                self._let_go(connection)
+                return {**request, "descriptors": descriptors}
+            self.children[child] = connection
+            _send(connection, {"pid": child})
+        except OSError as error:
+            _send(connection, {"error": str(error)})
+            connection.close()
+        for descriptor in descriptors:
+            os.close(descriptor)
+        return None
+
+    def _reap(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while self.wake.recv(4096):
+                pass
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if pid == 0:
+                    return
+                connection = self.children.pop(pid, None)
+                if connection is not None:
+                    _send(connection, {"exit": os.waitstatus_to_exitcode(status)})
+                    connection.close()
+
+    def _close(self) -> None:
+        """Take no more requests, and let another server begin."""
+        if self.listener is not None:
+            with contextlib.suppress(OSError):
+                Path(self.listener.getsockname()).unlink()
+            self.listener.close()
+            self.listener = None
+            os.close(self.lock)
+
+    def _let_go(self, connection: socket.socket) -> None:
+        """In the child: close our sockets as objects, or they would one day close what has their numbers then."""
+        signal.set_wakeup_fd(-1)
+        for held in (self.listener, self.wake, self.waker, connection, *self.children.values()):
+            if held is not None:
+                held.close()
+        os.close(self.lock)
+
+
+def _receive(connection: socket.socket) -> tuple[Request, list[int]]:
+    descriptors = array.array("i")
+    data, ancillary, _, _ = connection.recvmsg(65536, socket.CMSG_SPACE(MOST_DESCRIPTORS * descriptors.itemsize))
+    for level, kind, payload in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            descriptors.frombytes(payload[: len(payload) - len(payload) % descriptors.itemsize])
+    while not data.endswith(b"\n"):
+        more = connection.recv(65536)
+        if not more or len(data) > LONGEST_REQUEST:
+            raise ValueError("not a request")
+        data += more
+    return json.loads(data), list(descriptors)
+
+
+def _send(connection: socket.socket, answer: Request) -> None:
+    with contextlib.suppress(OSError):  # whoever asked is gone; what was forked for it ends by its own ties
+        connection.sendall(json.dumps(answer).encode() + b"\n")
+
+
+def _import_times() -> tuple[tuple[str, int], ...]:
+    """When the folders that modules are imported from were last changed: installing a package changes one."""
+    times = []
+    for folder in sys.path:
+        with contextlib.suppress(OSError):
+            times.append((folder, Path(folder).stat().st_mtime_ns))
+    return tuple(times)
+
+
+# --- in the forked child ----------------------------------------------------------------------------------------
+
+
+def start_afresh(request: Request, descriptors: dict[int, int], folder: int | None = None) -> None:
+    """Make a forked process what a started one would be: session, signals, descriptors, folder, environment, limits.
+
+    `descriptors` says which of the received ones becomes which number; standard input is empty, all others are closed.
+    """
+    os.setsid()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if folder is not None:
+        os.fchdir(folder)
+    above = max([2, *descriptors]) + 1
+    held = {
+        target: fcntl.fcntl(source, fcntl.F_DUPFD, above + MOST_DESCRIPTORS) for target, source in descriptors.items()
+    }
+    held[0] = os.open(os.devnull, os.O_RDONLY)
+    for target, source in held.items():
+        os.dup2(source, target)
+    os.closerange(above, os.sysconf("SC_OPEN_MAX"))
+    os.environ.clear()
+    os.environ.update(request["env"])
+    os.umask(request["umask"])
+    for name, (soft, hard) in request["limits"].items():
+        with contextlib.suppress(ValueError, OSError):  # a limit that only root may raise
+            resource.setrlimit(int(name), (soft, hard))
+    time.tzset()
+
+
+def become_kernel(request: Request) -> None:
+    """Be a fresh kernel, as `python -m ipykernel_launcher` would have made it."""
+    output, marker, death, folder = request["descriptors"]
+    start_afresh(request, {1: output, 2: output, 3: marker, 4: death}, folder)
+    os.set_inheritable(4, False)
+    _die_with(4)
+    launcher = importlib.util.find_spec("ipykernel_launcher")
+    sys.argv = [str(launcher and launcher.origin), *request["argv"]]
+    if "numpy.random" in sys.modules:
+        sys.modules["numpy.random"].seed()
+
+
+def _die_with(death: int) -> None:
+    """SIGKILL when the other end of the pipe closes, by the system's kernel: also while Python cannot run."""
+    fcntl.fcntl(death, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(death, fcntl.F_SETSIG, signal.SIGKILL)
+    fcntl.fcntl(death, fcntl.F_SETFL, fcntl.fcntl(death, fcntl.F_GETFL) | os.O_ASYNC)
+    os.set_blocking(death, False)
+    with contextlib.suppress(BlockingIOError):
+        if os.read(death, 1) == b"":  # it closed before this was set
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def options(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """The command line of any fork server."""
+    parser.add_argument("--listen", type=int, required=True)
+    parser.add_argument("--lock", type=int, required=True)
+    parser.add_argument("--idle", type=float, required=True)
+    parser.add_argument("--preload", nargs="*", default=[])
+    return parser.parse_args()
+
+
+def preload(modules: tuple[str, ...]) -> None:
+    """Import what is there; what is not, a kernel would not find either."""
+    for module in modules:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(module)
+
+
+def main() -> None:
+    given = options(argparse.ArgumentParser(description=__doc__))
+    del sys.path[0]  # this file's own folder
+    for descriptor in (given.listen, given.lock):
+        os.set_inheritable(descriptor, False)
+    server = ForkServer(given.listen, given.lock, given.idle)
+    preload((*START_UP, *given.preload))
+    request = server.serve()
+    if request is None:
+        return
+    become_kernel(request)
+    from ipykernel import kernelapp
+
+    kernelapp.launch_new_instance()
+
+
+if __name__ == "__main__":
+    main()

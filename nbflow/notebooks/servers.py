@@ -1,0 +1,110 @@
+"""Reach a fork server at its address, and start one where none answers. Knows nothing of what is forked."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import resource
+import socket
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from nbflow.notebooks.sockets import private_folder
+
+ACT_AT_START = ("PYTHON", "LD_", "OMP_", "MKL_", "OPENBLAS_", "TZ")
+"""Variables that act when an interpreter starts or a library is imported: servers that differ in one are two."""
+
+PATIENCE = 1.0
+"""Seconds to wait for a server that somebody else is just starting."""
+
+
+def address(kind: str, command: Sequence[str], env: Mapping[str, str]) -> Path:
+    """Where the server of this command and environment listens."""
+    start = {name: value for name, value in env.items() if name.startswith(ACT_AT_START)}
+    digest = hashlib.sha256(json.dumps([kind, list(command), start], sort_keys=True).encode()).hexdigest()
+    return private_folder("servers") / f"{kind}-{digest[:16]}"
+
+
+def reach(at: Path, command: Sequence[str], env: Mapping[str, str]) -> socket.socket:
+    """A connection to the server at this address, which is started if need be. Raises OSError.
+
+    A fresh server takes the connection when it has done its imports; nobody waits for that here.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        with contextlib.suppress(FileNotFoundError, ConnectionRefusedError):
+            return connect(at)
+        if not _start(at, command, env) and time.monotonic() > deadline:
+            raise TimeoutError(f"the server at {at} does not answer")
+        time.sleep(0.005)
+
+
+def connect(at: Path) -> socket.socket:
+    """A connection to a server that is there. Raises OSError."""
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.connect(str(at))
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _start(at: Path, command: Sequence[str], env: Mapping[str, str]) -> bool:
+    """Start the server with its socket open already; False if another one holds the address."""
+    lock = os.open(at.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return False
+    with socket.socket(socket.AF_UNIX) as listener:
+        at.unlink(missing_ok=True)
+        listener.bind(str(at))
+        listener.listen(128)
+        try:
+            subprocess.Popen(
+                [*command, "--listen", str(listener.fileno()), "--lock", str(lock)],
+                env=dict(env),
+                cwd="/",
+                pass_fds=(listener.fileno(), lock),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            ).returncode = 0  # it outlives us, and is nobody's to wait for
+        except BaseException:
+            at.unlink(missing_ok=True)
+            raise
+        finally:
+            os.close(lock)
+    return True
+
+
+def ask(connection: socket.socket, env: Mapping[str, str], descriptors: Sequence[int], **about: Any) -> None:
+    """Send a request: what to fork, in which environment, with our own umask and limits."""
+    limits = {number: limit for number in range(16) if (limit := _limit(number)) is not None}
+    request = {**about, "env": dict(env), "umask": _umask(), "limits": limits}
+    data = memoryview(json.dumps(request).encode() + b"\n")
+    sent = socket.send_fds(connection, [data[:65536]], list(descriptors))
+    connection.sendall(data[sent:])
+
+
+def _limit(number: int) -> tuple[int, int] | None:
+    """By number, because Python does not name them all, and an attempt's tag is one without a name."""
+    try:
+        return resource.getrlimit(number)
+    except (ValueError, OSError):
+        return None
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,237 @@
+"""Warm kernels: a Jupyter kernel provisioner that has the kernel forked by a process with ipykernel imported.
+
+Where that cannot be done (another language, an unusual command, no server to be had) the kernel starts the ordinary
+way, and `start` says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.provisioning.local_provisioner import LocalProvisioner
+
+from nbflow.notebooks import kernelserver, servers
+
+NAME = "nbflow-warm"
+"""Of the provisioner, as an entry point."""
+
+START, PRELOAD, IDLE = "NBFLOW_KERNELS_START", "NBFLOW_KERNELS_PRELOAD", "NBFLOW_KERNELS_IDLE"
+"""How a runner is told: `warm` or `cold`; modules to import before the fork; seconds that an unused server stays."""
+
+PARENT = "JPY_PARENT_PID"
+"""Makes a kernel end when it loses its parent: a forked one would end with its server."""
+
+LAUNCHER = ["-m", "ipykernel_launcher"]
+ANSWER = 20.0
+"""Seconds that a server may take over its imports and one fork; after that the kernel starts the ordinary way."""
+
+
+def is_wanted(env: Mapping[str, str]) -> bool:
+    """Only Linux can tie a forked kernel to its runner."""
+    return sys.platform == "linux" and env.get(START) == "warm"
+
+
+def start_server(kernel: str, env: Mapping[str, str]) -> None:
+    """See to it that the server for this kernel and environment is there. Raises OSError, NoSuchKernel.
+
+    Called by whoever outlives the attempts: what an attempt itself starts ends with it.
+    """
+    command = list(KernelSpecManager().get_kernel_spec(kernel).argv)
+    if command[0] in {"python", f"python{sys.version_info[0]}", f"python{sys.version_info[0]}.{sys.version_info[1]}"}:
+        command[0] = sys.executable
+    if is_wanted(env) and (split := _split(command)) is not None:
+        plain = {name: value for name, value in env.items() if not name.startswith("NBFLOW_") and name != PARENT}
+        servers.reach(_address(split[0], env), _server(split[0], env), plain).close()
+
+
+def _server(interpreter: Sequence[str], settings: Mapping[str, str]) -> list[str]:
+    """The command line of the server for kernels of this interpreter."""
+    preload = [name for name in settings.get(PRELOAD, "").split(",") if name]
+    command = [*interpreter, str(Path(kernelserver.__file__)), "--idle", settings.get(IDLE, "600")]
+    return [*command, "--preload", *preload] if preload else command
+
+
+def _address(interpreter: Sequence[str], env: Mapping[str, str], settings: Mapping[str, str] | None = None) -> Path:
+    return servers.address("kernel", _server(interpreter, env if settings is None else settings), env)
+
+
+def _split(command: Sequence[str]) -> tuple[list[str], list[str]] | None:
+    """The interpreter with its flags, and the kernel's own arguments; None for an unusual command."""
+    words = list(command)
+    for at in range(1, len(words) - 1):
+        if words[at : at + 2] == LAUNCHER:
+            flags = words[1:at]
+            return (words[:at], words[at + 2 :]) if all(flag.startswith("-") for flag in flags) else None
+    return None
+
+
+class WarmProvisioner(LocalProvisioner):
+    """Like the local provisioner in everything but the launch, and the wait, which ends with the process."""
+
+    start = "cold"
+    """How the kernel was started in fact."""
+    process: Any
+    _death: int | None = None
+
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
+        split = _split(cmd)
+        if split is not None and is_wanted(os.environ):
+            with contextlib.suppress(OSError, ValueError):
+                await self._fork(*split, **kwargs)
+                self.start = "warm"
+                return self.connection_info
+        return await super().launch_kernel(cmd, **kwargs)
+
+    async def _fork(self, interpreter: Sequence[str], arguments: Sequence[str], **kwargs: Any) -> None:
+        env = {name: value for name, value in kwargs["env"].items() if name != PARENT}
+        folder = os.open(kwargs.get("cwd") or Path.cwd(), os.O_RDONLY | os.O_DIRECTORY)
+        reading, writing = os.pipe()
+        try:
+            given = [_descriptor(kwargs["stdout"]), kwargs["pass_fds"][0], reading, folder]
+            connection = servers.connect(_address(interpreter, env, os.environ))
+            try:
+                self.process = await asyncio.to_thread(_fork_kernel, connection, env, given, list(arguments))
+            except BaseException:
+                connection.close()
+                raise
+        except BaseException:
+            os.close(writing)
+            raise
+        finally:
+            os.close(reading)
+            os.close(folder)
+        self._death = writing  # held until we end: then the kernel ends too
+        self.pid = self.pgid = self.process.pid
+        self.cwd = kwargs.get("cwd")
+
+    async def wait(self) -> int | None:
+        """The exit code, as soon as there is one."""
+        if not isinstance(self.process, ForkedKernel):
+            code: int | None = await super().wait()
+            return code
+        ended = self.process
+        await ended.ended()
+        self.process = None
+        if self._death is not None:
+            os.close(self._death)
+            self._death = None
+        return ended.returncode
+
+
+def _descriptor(file: Any) -> int:
+    return file if isinstance(file, int) else int(file.fileno())
+
+
+def _fork_kernel(
+    connection: socket.socket, env: Mapping[str, str], given: Sequence[int], arguments: Sequence[str]
+) -> ForkedKernel:
+    """Raises OSError where the server does not fork, ValueError where it says nothing that we know."""
+    connection.settimeout(ANSWER)
+    servers.ask(connection, env, given, argv=list(arguments))
+    answer = _line(connection)
+    if "pid" not in answer:
+        raise ConnectionError(f"the kernel's server answered {answer}")
+    connection.setblocking(False)
+    return ForkedKernel(answer["pid"], connection)
+
+
+def _line(connection: socket.socket) -> dict[str, Any]:
+    """One answer, byte by byte: what follows it belongs to the next."""
+    data = b""
+    while not data.endswith(b"\n"):
+        more = connection.recv(1)
+        if not more:
+            raise ConnectionResetError("the kernel's server is gone")
+        data += more
+    answer: dict[str, Any] = json.loads(data)
+    return answer
+
+
+@dataclass(slots=True)
+class ForkedKernel:
+    """A kernel that is no child of ours, with what the provisioner uses of Popen.
+
+    `returncode` is None while it lives; where the server died before it could tell, `is_known` is False.
+    """
+
+    pid: int
+    connection: socket.socket
+    returncode: int | None = None
+    is_known: bool = True
+    stdin: None = None
+    stdout: None = None
+    stderr: None = None
+    _alive: int = -1
+
+    def __post_init__(self) -> None:
+        with contextlib.suppress(ProcessLookupError):  # gone already: its server says how
+            self._alive = os.pidfd_open(self.pid)
+
+    def poll(self) -> int | None:
+        if self.returncode is None:
+            self._look()
+        return self.returncode
+
+    def _look(self) -> None:
+        try:
+            answer = json.loads(self.connection.recv(4096) or b"{}")
+        except BlockingIOError:
+            return
+        except OSError:
+            answer = {}
+        if "exit" in answer:
+            self._end(answer["exit"], is_known=True)
+        elif self._alive < 0 or select.select([self._alive], [], [], 0)[0]:
+            self._end(-signal.SIGKILL, is_known=False)
+
+    def _end(self, code: int, *, is_known: bool) -> None:
+        self.returncode, self.is_known = code, is_known
+        self.connection.close()
+        if self._alive >= 0:
+            os.close(self._alive)
+
+    async def ended(self) -> None:
+        """Return when the process has ended and its exit code is known, or cannot be known any more."""
+        loop = asyncio.get_running_loop()
+        while self.poll() is None:
+            news = asyncio.Event()
+            watched = self._alive if self._is_orphan() else self.connection.fileno()
+            loop.add_reader(watched, news.set)
+            try:
+                await news.wait()
+            finally:
+                loop.remove_reader(watched)
+
+    def _is_orphan(self) -> bool:
+        """Its server is gone: only the process itself tells of its end."""
+        try:
+            return self.connection.recv(1, socket.MSG_PEEK) == b""
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
+    def wait(self, timeout: float | None = None) -> int | None:
+        return self.poll()
+
+    def send_signal(self, number: int) -> None:
+        if self._alive >= 0 and self.returncode is None:
+            signal.pidfd_send_signal(self._alive, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
