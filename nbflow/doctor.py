@@ -91,16 +91,17 @@ def _python_kernel() -> Check:
     if "python3" not in found:
         hint = f"{sys.executable} -m ipykernel install --sys-prefix"
         return Check(name="kernels", is_fine=False, message="there is no kernel 'python3'", hint=hint)
-    argv = KernelSpecManager().get_kernel_spec("python3").argv
+    program = KernelSpecManager().get_kernel_spec("python3").argv[0]
+    if program.startswith("python"):  # Jupyter takes its own interpreter for a bare name
+        program = sys.executable
     with tempfile.TemporaryDirectory() as empty:
         tried = subprocess.run(
-            [argv[0], "-c", "import ipykernel"], cwd=empty, capture_output=True, text=True, check=False
+            [program, "-c", "import ipykernel"], cwd=empty, capture_output=True, text=True, check=False
         )
     if tried.returncode:
         last = (tried.stderr.strip().splitlines() or ["it does not start"])[-1]
-        return Check(
-            name="kernels", is_fine=False, message=f"{argv[0]}: {last}", hint=f"{argv[0]} -m pip install ipykernel"
-        )
+        hint = f"{program} -m pip install ipykernel"
+        return Check(name="kernels", is_fine=False, message=f"{program}: {last}", hint=hint)
     return Check(name="kernels", is_fine=True, message=", ".join(sorted(found)))
 
 

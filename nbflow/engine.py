@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import secrets
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -27,7 +27,7 @@ from nbflow.run import (
     SlotGranted,
     StartAttempt,
 )
-from nbflow.states import AttemptState
+from nbflow.states import ATTEMPT_LIVE, AttemptState
 
 LEASE = timedelta(seconds=15)
 """How long a lease lives without renewal (semantics §9)."""
@@ -83,6 +83,8 @@ class Engine:
     def own(self, run: RunId) -> LiveRun:
         """Take a run over and look at every waiting task of it. Raises Conflict while its owner is alive."""
         owned = self._take(run)
+        self._adopt(owned, {AttemptState.RUNNING})
+        self._hand_over_again(owned.live)
         self._advance(owned, [RunOpened()], self._clock.now())
         return owned.live
 
@@ -97,6 +99,7 @@ class Engine:
             owned = self._take(run, force=True)
         except Conflict:  # somebody else closes it
             return False
+        self._adopt(owned, ATTEMPT_LIVE)
         while any(task.live for task in owned.live.tasks.values()):
             self._collect()
             self._advance(owned, (), self._clock.now())
@@ -110,10 +113,13 @@ class Engine:
         lease = self._store.claim(run, self.name, now=now, ttl=LEASE, force=force or self._is_orphan(run, now))
         owned = self._runs[run] = _Owned(self._load(run), lease)
         self._asked_at = None  # it may have requests that waited for an owner
-        attempts = [task.live for task in owned.live.tasks.values() if task.live]
+        return owned
+
+    def _adopt(self, owned: _Owned, states: Collection[AttemptState]) -> None:
+        """Take over the attempts that another engine started; those of an abandoned run are not to be started again."""
+        attempts = [task.live for task in owned.live.tasks.values() if task.live and task.live.state in states]
         if attempts:
             self._executor.adopt(attempts, owned.live.run.pipeline)
-        return owned
 
     def _is_orphan(self, run: RunId, now: datetime) -> bool:
         return any(lease.run == run and not self._owners.is_alive(lease, now) for lease in self._store.owned())

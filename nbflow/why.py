@@ -84,9 +84,7 @@ def _so_far(task_run: TaskRun, now: datetime, usual: Mapping[TaskName, float]) -
     return f"{elapsed}, usually {seconds_text(known)}" if known is not None else elapsed
 
 
-def _queued(
-    live: LiveRun, task_run: TaskRun, pools: Mapping[str, int], holders: Mapping[str, Sequence[str]]
-) -> str:
+def _queued(live: LiveRun, task_run: TaskRun, pools: Mapping[str, int], holders: Mapping[str, Sequence[str]]) -> str:
     name, task = task_run.key.address, live.task(task_run.key)
     if task_run.live is not None:
         return f"{name} was handed to the executor and is starting."

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING, Any
 
 from nbflow import doctor, settings
 from nbflow.api import Api, Caller, Role
@@ -23,8 +24,10 @@ from nbflow.owners import LockedOwners, new_engine_name, this_host
 from nbflow.ports import Lease
 from nbflow.run import Run
 from nbflow.settings import Settings
-from nbflow.stores.sql import SqlStore
 from nbflow.workspace import FolderWorkspace
+
+if TYPE_CHECKING:
+    from nbflow.stores.sql import SqlStore
 
 
 @dataclass
@@ -35,7 +38,12 @@ class Live:
     settings: Settings
     api: Api
     driver: LazyDriver
-    store: SqlStore
+    store: LazyStore
+
+    @property
+    def trouble(self) -> str:
+        """What keeps the run that is driven here from going on, such as a database that is away; mostly empty."""
+        return self.driver.trouble
 
     def interrupt(self) -> None:
         """Cancel the run that is driven here: gracefully, then at once; the third time raises KeyboardInterrupt."""
@@ -53,6 +61,29 @@ class Live:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+class LazyStore:
+    """The project's store, opened when it is first asked: what never asks makes no file and loads no database."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._opened: SqlStore | None = None
+
+    def open(self) -> SqlStore:
+        """Raises NbflowError where the database cannot be used."""
+        if self._opened is None:
+            from nbflow.stores.sql import SqlStore
+
+            self._opened = SqlStore(self._url)
+        return self._opened
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.open(), name)
+
+    def close(self) -> None:
+        if self._opened is not None:
+            self._opened.close()
 
 
 class LazyDriver:
@@ -82,6 +113,11 @@ class LazyDriver:
         if self._made is not None:
             self._made[0].interrupt(self._by)
 
+    @property
+    def trouble(self) -> str:
+        found = None if self._made is None else self._made[0].trouble
+        return "" if found is None else f"{found}. It is tried again."
+
     def close(self) -> None:
         if self._made is not None:
             self._made[1].close()
@@ -97,7 +133,7 @@ def open_project(project: Path | None = None, *, slots: int | None = None) -> Li
     chosen = settings.load(root, os.environ)
     outputs = root / chosen.outputs
     workspace = FolderWorkspace(root, chosen)
-    store = SqlStore(chosen.database_url(root))
+    store = LazyStore(chosen.database_url(root))
     owners = LockedOwners(root / ".nbflow" / "engines")
     clock = SystemClock()
     user = getpass.getuser()
@@ -135,6 +171,6 @@ def open_project(project: Path | None = None, *, slots: int | None = None) -> Li
         driver=driver,
         owners=owners,
         pools=chosen.pools,
-        checks=doctor.checks(project=root, outputs=outputs, open_store=lambda: store, workspace=workspace),
+        checks=doctor.checks(project=root, outputs=outputs, open_store=store.open, workspace=workspace),
     )
     return Live(project=root, settings=chosen, api=api, driver=driver, store=store)

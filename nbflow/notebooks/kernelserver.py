@@ -224,6 +224,16 @@ def become_kernel(request: Request) -> None:
         sys.modules["numpy.random"].seed()
 
 
+def _leave_children_alone() -> None:
+    """A kernel that ends signals its children for up to 28 s, dead ones too; here the guard ends them, at once."""
+    from ipykernel import kernelbase
+
+    async def nothing(kernel: Any) -> None:
+        return None
+
+    vars(kernelbase)["Kernel"]._progressively_terminate_all_children = nothing
+
+
 def _die_with(death: int) -> None:
     """SIGKILL when the other end of the pipe closes, by the system's kernel: also while Python cannot run."""
     fcntl.fcntl(death, fcntl.F_SETOWN, os.getpid())
@@ -264,6 +274,7 @@ def main() -> None:
     become_kernel(request)
     from ipykernel import kernelapp
 
+    _leave_children_alone()
     kernelapp.launch_new_instance()
 
 

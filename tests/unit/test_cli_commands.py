@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from nbflow import __main__, shapes
 from nbflow.api import Check, PipelineView
 from nbflow.cli import app
+from nbflow.cli.session import Session
 from nbflow.errors import Conflict, InvalidInput, InvalidManifest, NotAllowed, NotFound, Problem, Unavailable
 from nbflow.model import Schedule, TaskKey
 from nbflow.ports import Definition
@@ -322,7 +323,7 @@ def test_runs_can_be_narrowed_down(nbflow: CommandLine) -> None:
     done = nbflow("runs", "nightly", "--state", "failed", "--limit", "5", "--json")
     assert nbflow.api.asked("runs") == {"pipeline": "nightly", "state": RunState.FAILED, "limit": 5}
     assert [each["id"] for each in json.loads(done.stdout)["runs"]] == ["r1"]
-    assert re.search(r"r1 +nightly +✓ success +manual +2026-04-01", nbflow("runs").stdout)
+    assert re.search(r"r1 +nightly +✓ success +2026-04-01 .* 6.0 s +manual", nbflow("runs").stdout)
 
 
 def test_why_is_a_sentence(nbflow: CommandLine) -> None:
@@ -346,6 +347,18 @@ def test_doctor_fails_with_a_check_and_says_what_to_do(nbflow: CommandLine) -> N
     assert "never shown" not in text.stdout
     told = nbflow("doctor", "--json")
     assert (told.exit_code, json.loads(told.stdout)["ok"]) == (1, False)
+
+
+def test_doctor_reports_a_project_that_cannot_be_opened(nbflow: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: Session, slots: int | None = None) -> None:
+        raise InvalidManifest([ERROR])
+
+    monkeypatch.setattr(Session, "open", broken)
+    done = nbflow("doctor", "--json")
+    assert done.exit_code == 1
+    (check,) = json.loads(done.stdout)["checks"]
+    assert (check["name"], check["ok"]) == ("settings", False)
+    assert "a/pipeline.yaml:3:5" in check["message"]
 
 
 # --- definitions --------------------------------------------------------------------------------------------------
@@ -389,8 +402,8 @@ def test_list_shows_schedule_and_last_run_and_what_is_broken(nbflow: CommandLine
     nbflow.api.views = [ran, broken]
     done = nbflow("list")
     assert done.exit_code == 0
-    assert re.search(r"nightly +3 +every day at 02:00, America/Los_Angeles +✕ failed", done.stdout)
-    assert re.search(r"b/pipeline.yaml +cannot be used: 1 error", done.stdout)
+    assert re.search(r"nightly +3 +✕ failed +2026-04-01 .*every day at 02:00, America/Los_Angeles", done.stdout)
+    assert re.search(r"a/pipeline.yaml +cannot be used: 1 error", done.stdout)
     assert "nbflow validate" in done.stderr
     assert json.loads(nbflow("list", "--json").stdout) == shapes.pipelines_document([ran, broken])
 
@@ -451,6 +464,7 @@ def test_next_of_a_pipeline_counts_from_its_own_midnight(nbflow: CommandLine) ->
         (["--cron", "@daily", "--timezone", "Mars/Olympus"], "'Mars/Olympus' is no IANA time zone"),
         (["--cron", "@daily", "--after", "2026-04-01T10:00"], "has no UTC offset"),
         (["nightly"], "has no schedule"),
+        (["nightly", "--timezone", "UTC"], "--timezone belongs to --cron"),
     ],
 )
 def test_wrong_use_of_next(nbflow: CommandLine, words: list[str], said: str) -> None:
@@ -484,7 +498,7 @@ def test_every_command_has_help(name: str) -> None:
     assert "--debug" in done.stdout
 
 
-@pytest.mark.parametrize("name", set(COMMANDS) - {"init", "cancel"})
+@pytest.mark.parametrize("name", sorted(set(COMMANDS) - {"init", "cancel"}))
 def test_every_reading_command_takes_json(name: str) -> None:
     assert "--json" in CliRunner().invoke(app, [name, "--help"]).stdout
 

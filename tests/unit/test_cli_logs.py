@@ -128,8 +128,8 @@ def test_html_that_cannot_be_written(nbflow: CommandLine, tmp_path: Path) -> Non
 
 
 def test_the_ways_to_show_a_log_exclude_each_other(nbflow: CommandLine) -> None:
-    done = nbflow("logs", "latest", "clean", "--follow", "--json")
-    assert done.exit_code == 2
+    assert nbflow("logs", "latest", "clean", "--follow", "--json").exit_code == 2
+    assert nbflow("logs", "latest", "clean", "--follow", "--attempt", "1").exit_code == 2
     assert nbflow.api.calls == []
 
 

@@ -14,6 +14,7 @@ from cli_world import CHAIN, FAILURE, SUCCESS, CommandLine, FakeApi, FakeLive, f
 from rich.console import Console
 
 from nbflow import graph
+from nbflow.cli import driving
 from nbflow.cli.driving import SIGNALS, Driving
 from nbflow.cli.picture import Picture, draw, rows_to_show
 from nbflow.cli.progress import Lines, transition_text
@@ -171,13 +172,13 @@ def handlers() -> Iterator[None]:
 def test_a_signal_while_a_run_is_driven_cancels_it(number: signal.Signals) -> None:
     live, said = FakeLive(FakeApi()), list[str]()
     play = Play(CHAIN)
-    with Driving(live, Lines(said.append)) as driving:  # type: ignore[arg-type]
-        driving(play.live)
+    with Driving(live, Lines(said.append)) as watch:  # type: ignore[arg-type]
+        watch(play.live)
         signal.raise_signal(number)
-        driving(play.live)
+        watch(play.live)
         signal.raise_signal(number)
-        driving(play.live)
-    assert live.interrupts == driving.interrupts == 2
+        watch(play.live)
+    assert live.interrupts == watch.interrupts == 2
     assert said[-2].startswith("cancelling")
     assert said[-1].startswith("killing")
 
@@ -197,6 +198,32 @@ def test_a_signal_that_the_caller_ignores_stays_ignored() -> None:
             assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+def test_a_signal_before_the_first_turn_cancels_a_run_of_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    nbflow = CommandLine(monkeypatch)
+    drive = nbflow.api.drive
+
+    def at_once(run: str, watch: Callable[[object], None]) -> object:
+        signal.raise_signal(signal.SIGINT)
+        return drive(run, watch)
+
+    monkeypatch.setattr(nbflow.api, "drive", at_once)
+    nbflow.api.steps = [lambda play: play.tell(Asked(id=0, request=CancelRequested(by="me")))]
+    assert nbflow("run", "nightly").exit_code == 130
+    assert nbflow.live.interrupts == 1
+
+
+def test_a_run_that_another_process_drives_is_followed_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    nbflow = CommandLine(monkeypatch)
+    steps = list(FAILURE)
+    monkeypatch.setattr(nbflow.api, "_drive", lambda watch: nbflow.api.play.live.run)
+    monkeypatch.setattr(driving.time, "sleep", lambda seconds: steps.pop(0)(nbflow.api.play))
+    done = nbflow("rerun", "latest")
+    assert done.exit_code == 1
+    assert "extract: success" in done.stderr
+    assert "clean in cell 3" in done.stderr
+    assert steps == []
 
 
 def test_an_interrupted_run_exits_with_130(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,6 +73,13 @@ def test_times() -> None:
     assert words.utc_time(local.replace(second=5)) == "2026-03-08 10:00:05Z"
 
 
+def test_of_today_only_the_time_of_day_is_said() -> None:
+    noon = datetime(2026, 4, 1, 12, 30).astimezone()
+    assert words.short_time(noon, noon + timedelta(hours=1)) == "12:30"
+    assert words.short_time(noon, noon + timedelta(days=1)) == "2026-04-01 12:30"
+    assert words.short_time(None, noon) == ""
+
+
 def test_durations_never_run_backwards() -> None:
     now = datetime(2026, 4, 1, tzinfo=UTC)
     assert words.took(now, None, now - timedelta(seconds=1)) == "0.0 s"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -139,10 +138,10 @@ def test_an_outcome_is_never_replaced(attempt: Attempt) -> None:
         attempt=attempt.order.attempt, token=attempt.order.token, at=datetime.now(UTC), state=AttemptState.SUCCESS
     )
     attempt.folder.end(known)
-    before = sorted(os.listdir(attempt.folder.path))
+    before = sorted(attempt.folder.path.iterdir())
     assert seal_lost(attempt.folder) == known
     assert attempt.outcome == known
-    assert sorted(os.listdir(attempt.folder.path)) == before
+    assert sorted(attempt.folder.path.iterdir()) == before
 
 
 def test_the_injected_cell_comes_from_the_events(attempt: Attempt) -> None:

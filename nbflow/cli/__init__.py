@@ -1,0 +1,42 @@
+"""The command line. `nbflow.cli.app` is the Typer app; every command goes through `nbflow.api`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from nbflow.cli import definitions, looking, running, ticks
+from nbflow.cli.session import Debug, Project, Session
+
+app = typer.Typer(
+    name="nbflow",
+    help="Run Jupyter notebook pipelines in order, with retries, and with logs that tell the truth.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"nbflow {version('nbflow')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _shared(
+    ctx: typer.Context,
+    project: Project = None,
+    debug: Debug = False,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version.")
+    ] = False,
+) -> None:
+    ctx.obj = Session(project=project, debug=debug)
+
+
+for _commands in (definitions, ticks, running, looking):
+    _commands.add_to(app)

@@ -1,0 +1,236 @@
+"""Commands about pipelines as they are written: init, validate, list, show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nbflow.cli.session import OK, WRONG_USE, Json, Session, command
+from nbflow.cli.tables import cut, new_table, print_runs
+from nbflow.cli.words import (
+    counted,
+    local_time,
+    one_line,
+    schedule_text,
+    shell,
+    short_time,
+    state_text,
+    style_of,
+    with_offset,
+)
+from nbflow.errors import InvalidManifest
+from nbflow.text import join_names
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from nbflow.api import PipelineView
+    from nbflow.errors import Problem
+    from nbflow.model import Pipeline, Task
+    from nbflow.ports import Definition
+
+PANEL = "Pipelines"
+
+Name = Annotated[str, typer.Argument(metavar="PIPELINE", help="A pipeline's name, or the path of its folder or file.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    command(app, panel=PANEL)(init)
+    command(app, panel=PANEL)(validate)
+    command(app, panel=PANEL, name="list")(list_)
+    command(app, panel=PANEL)(show)
+
+
+def init(
+    session: Session,
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="DIR", help="The new project's folder. Without it, the current one.")
+    ] = None,
+) -> None:
+    """Make a project with one small working pipeline.
+
+    Files that exist are never overwritten.
+    """
+    from nbflow.cli.starter import FIRST_PIPELINE, write_project
+
+    folder = folder or session.project or Path()
+    written, kept = write_project(folder)
+    for path in written:
+        session.out.print(str(path))
+    for path in kept:
+        session.say(f"kept {path}, which was there; it should name .nbflow/", "yellow")
+    session.say("\nNext:")
+    if folder.resolve() != Path.cwd():
+        session.say(f"  {shell('cd', str(folder))}")
+    session.say(f"  nbflow run {FIRST_PIPELINE}")
+    session.say("  nbflow logs latest report")
+
+
+# --- validate -----------------------------------------------------------------------------------------------------
+
+
+def validate(
+    session: Session,
+    paths: Annotated[
+        list[str] | None, typer.Argument(metavar="PATH", help="Pipelines to check. Without one, all of the project.")
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Check manifests and their notebooks.
+
+    Every problem is reported at once. Exits 2 if one is an error, 0 with warnings only.
+    """
+    from nbflow.shapes import problems_document
+
+    with session.open() as live:
+        problems = live.api.validate(paths or ())
+        checked = len(paths) if paths else len(live.api.pipelines())
+    errors = sum(each.severity == "error" for each in problems)
+    if as_json:
+        session.print_json(problems_document(problems))
+    else:
+        _print_problems(session, problems)
+        warnings = len(problems) - errors
+        found = f"{counted(errors, 'error')} and {counted(warnings, 'warning')}" if problems else "no problems"
+        session.say(f"{counted(checked, 'pipeline')} checked: {found}" if checked else "there is no pipeline to check")
+    return WRONG_USE if errors else OK
+
+
+def _print_problems(session: Session, problems: Sequence[Problem]) -> None:
+    for problem in problems:
+        style = "red" if problem.severity == "error" else "yellow"
+        place = f"{problem.file}:{problem.line}:{problem.column}: "
+        said = str(problem).removeprefix(place)
+        session.out.print(f"{place}{problem.severity}: {said}", style=style, soft_wrap=True)
+
+
+# --- list and show ------------------------------------------------------------------------------------------------
+
+
+def list_(session: Session, as_json: Json = False) -> None:
+    """List the pipelines with schedule, next and last run."""
+    from nbflow.shapes import pipelines_document
+
+    with session.open() as live:
+        views = live.api.pipelines()
+    if as_json:
+        session.print_json(pipelines_document(views))
+    elif views:
+        _print_pipelines(session, views)
+    else:
+        session.say("There is no pipeline here yet. A first one:")
+        session.say(f"  {shell('nbflow', 'init', *([str(session.project)] if session.project else []))}")
+
+
+def _print_pipelines(session: Session, views: Sequence[PipelineView]) -> None:
+    now = datetime.now(UTC)
+    table = new_table("pipeline", "tasks", "last run", "", "next", "schedule")
+    for view in views:
+        pipeline = view.definition.pipeline
+        if pipeline is None:
+            table.add_row(*_broken(view.definition), "", "", "")
+            continue
+        last = view.last_runs[0] if view.last_runs else None
+        table.add_row(
+            cut(pipeline.name, "bold"),
+            str(len(pipeline.tasks)),
+            cut(state_text(last.state), style_of(last.state)) if last else "",
+            short_time(last.created_at, now) if last else "",
+            local_time(view.next_tick.instant) if view.next_tick else "",
+            cut(schedule_text(pipeline.schedule)),
+        )
+    session.out.print(table)
+    if any(view.definition.pipeline is None for view in views):
+        session.say(f"What is wrong with them: {session.command('validate')}")
+
+
+def _broken(definition: Definition) -> tuple[str, str, Text]:
+    """Path, no tasks, and how much is wrong."""
+    errors = sum(each.severity == "error" for each in definition.problems)
+    path = definition.problems[0].file if definition.problems else str(definition.path)
+    return path, "", cut(f"cannot be used: {counted(errors, 'error')}", "red")
+
+
+def show(session: Session, pipeline: Name, as_json: Json = False) -> None:
+    """Show one pipeline: schedule, parameters, graph, last runs."""
+    from nbflow.shapes import show_document
+
+    with session.open() as live:
+        view = live.api.pipeline(pipeline)
+    shown = usable(view)
+    if as_json:
+        session.print_json(show_document(view))
+    else:
+        _print_pipeline(session, view, shown)
+
+
+def usable(view: PipelineView) -> Pipeline:
+    """Raises InvalidManifest with everything that is wrong."""
+    if view.definition.pipeline is None:
+        raise InvalidManifest(view.definition.problems)
+    return view.definition.pipeline
+
+
+def _print_pipeline(session: Session, view: PipelineView, pipeline: Pipeline) -> None:
+    out = session.out
+    out.print(pipeline.name, style="bold")
+    if pipeline.description:
+        out.print(one_line(pipeline.description), soft_wrap=True)
+    out.print()
+    due = f", next {with_offset(view.next_tick.local)}" if view.next_tick else ""
+    facts = {
+        "schedule": f"{schedule_text(pipeline.schedule)}{due}",
+        "owner": pipeline.owner,
+        "tags": ", ".join(pipeline.tags),
+        "file": str(view.definition.path),
+    }
+    for name, value in facts.items():
+        if value:
+            out.print(f"  {name:<9} {value}", soft_wrap=True)
+    _print_params(session, pipeline)
+    _print_graph(session, pipeline)
+    if view.last_runs:
+        out.print("\nLast runs", style="bold")
+        print_runs(out, view.last_runs, with_pipeline=False)
+
+
+def _print_params(session: Session, pipeline: Pipeline) -> None:
+    if not pipeline.params:
+        return
+    session.out.print("\nParameters", style="bold")
+    table = new_table()
+    for param in pipeline.params.values():
+        default = "required" if param.is_required else f"default {one_line(str(param.default))}"
+        choices = f"one of {', '.join(str(each) for each in param.choices)}" if param.choices else ""
+        table.add_row(f"  {param.name}", param.type, default, choices, one_line(param.description))
+    session.out.print(table)
+
+
+def _print_graph(session: Session, pipeline: Pipeline) -> None:
+    """Layer by layer, each task with its upstreams: as readable for 60 tasks as for three."""
+    from nbflow import graph
+
+    session.out.print(f"\n{counted(len(pipeline.tasks), 'task').capitalize()}", style="bold")
+    table = new_table()
+    for number, layer in enumerate(graph.generations(pipeline.tasks), start=1):
+        for at, name in enumerate(layer):
+            task = pipeline.tasks[name]
+            ups = f"← {join_names(task.depends_on, most=6)}" if task.depends_on else ""
+            step = cut("" if at else f"{number:>3}", "dim")
+            table.add_row(step, name, ups, cut(_particulars(task), "dim"))
+    session.out.print(table)
+
+
+def _particulars(task: Task) -> str:
+    """What is not as usual about a task."""
+    said = {
+        "runs if": "" if task.run_if == "all_success" else str(task.run_if),
+        "retries": str(task.retries.max_retries or ""),
+        "pool": task.pool or "",
+        "may fail": "yes" if task.allow_failure else "",
+    }
+    return ", ".join(f"{name} {value}" for name, value in said.items() if value)

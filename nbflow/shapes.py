@@ -1,0 +1,221 @@
+"""Our values as the JSON documents that scripts rely on (reference: command line, shapes). Pure; prints nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # `nbflow next --cron` prints a document and needs nothing of a run
+    from nbflow.api import Check, PipelineView, RepairView, RunView
+    from nbflow.errors import Problem
+    from nbflow.model import Param, Schedule, Task, TaskKey
+    from nbflow.run import Attempt, Run, TaskRun
+    from nbflow.schedule import Tick
+
+Document = dict[str, Any]
+
+
+def instant(at: datetime | None) -> str | None:
+    """ISO 8601 in UTC with `Z`; milliseconds only where there are any."""
+    if at is None:
+        return None
+    grain = "milliseconds" if at.microsecond else "seconds"
+    return at.astimezone(UTC).isoformat(timespec=grain).replace("+00:00", "Z")
+
+
+def seconds(start: datetime | None, end: datetime | None) -> float | None:
+    """How long it took; None while it has not ended."""
+    return round((end - start).total_seconds(), 3) if start and end else None
+
+
+# --- runs ---------------------------------------------------------------------------------------------------------
+
+
+def status_document(view: RunView) -> Document:
+    return {
+        "run": run(view.run),
+        "tasks": [task_run(each, view.attempts.get(key, ()), view.notebooks) for key, each in view.tasks.items()],
+    }
+
+
+def runs_document(runs: Iterable[Run]) -> Document:
+    return {"runs": [run(each) for each in runs]}
+
+
+def run(of: Run) -> Document:
+    return {
+        "id": of.id,
+        "pipeline": of.pipeline,
+        "state": of.state.value,
+        "kind": of.kind.value,
+        "run_key": of.run_key,
+        "logical_date": instant(of.logical_date),
+        "params": dict(of.params),
+        "created_at": instant(of.created_at),
+        "started_at": instant(of.started_at),
+        "ended_at": instant(of.ended_at),
+    }
+
+
+def task_run(of: TaskRun, attempts: Sequence[Attempt], notebooks: Mapping[str, Path]) -> Document:
+    return {
+        "id": of.key.task,
+        "item": of.key.item,
+        "state": of.state.value,
+        "cause": of.cause.value if of.cause else None,
+        "reason": of.reason or None,
+        "set_by": of.set_by,
+        "note": of.note,
+        "outputs": dict(of.outputs),
+        "attempts": [attempt(each, notebooks[each.id]) for each in attempts],
+    }
+
+
+def attempt(of: Attempt, notebook: Path) -> Document:
+    return {
+        "number": of.number,
+        "state": of.state.value,
+        "cause": of.cause.value if of.cause else None,
+        "started_at": instant(of.started_at),
+        "ended_at": instant(of.ended_at),
+        "seconds": seconds(of.started_at, of.ended_at),
+        "notebook": str(notebook),
+        "failing_cell": of.failing_cell,
+        "error": {"name": of.error.name, "message": of.error.message} if of.error else None,
+        "signal": of.signal,
+        "kernel_start": of.kernel_start,
+        "peak_memory": of.peak_memory,
+    }
+
+
+def log_document(run_id: str, task: TaskKey, tried: Attempt, notebook: Path, cells: Iterable[Document]) -> Document:
+    return {"run": run_id, "task": task.address, "attempt": attempt(tried, notebook), "cells": list(cells)}
+
+
+def why_document(run_id: str, task: TaskKey, state: str, sentence: str) -> Document:
+    return {"run": run_id, "task": task.address, "state": state, "why": sentence}
+
+
+def repair_document(run_id: str, view: RepairView) -> Document:
+    return {
+        "run": run_id,
+        "again": [key.address for key in view.again],
+        "changed_notebooks": [key.address for key in view.changed],
+        "old_params": [key.address for key in view.old_params],
+    }
+
+
+# --- definitions --------------------------------------------------------------------------------------------------
+
+
+def problems_document(problems: Iterable[Problem]) -> Document:
+    """`ok` is false where at least one problem is an error."""
+    found = list(problems)
+    return {
+        "ok": not any(each.severity == "error" for each in found),
+        "problems": [problem(each) for each in found],
+    }
+
+
+def problem(of: Problem) -> Document:
+    return {
+        "file": of.file,
+        "line": of.line,
+        "column": of.column,
+        "where": of.where,
+        "message": of.message,
+        "hint": of.hint,
+        "severity": of.severity,
+    }
+
+
+def pipelines_document(views: Iterable[PipelineView]) -> Document:
+    return {"pipelines": [pipeline(each) for each in views]}
+
+
+def pipeline(view: PipelineView) -> Document:
+    """A row of the list; of a manifest that cannot be used the name is null and `problems` says why."""
+    of = view.definition.pipeline
+    return {
+        "name": of.name if of else None,
+        "path": str(view.definition.path),
+        "description": of.description if of else "",
+        "owner": of.owner if of else "",
+        "tags": list(of.tags) if of else [],
+        "tasks": len(of.tasks) if of else 0,
+        "schedule": schedule(of.schedule) if of else None,
+        "next": instant(view.next_tick.instant) if view.next_tick else None,
+        "last_run": run(view.last_runs[0]) if view.last_runs else None,
+        "problems": [problem(each) for each in view.definition.problems],
+    }
+
+
+def show_document(view: PipelineView) -> Document:
+    """One pipeline whole: the row of the list, its parameters and tasks, and its last runs."""
+    of = view.definition.pipeline
+    return {
+        "pipeline": pipeline(view),
+        "params": [param(each) for each in of.params.values()] if of else [],
+        "tasks": [task(each) for each in of.tasks.values()] if of else [],
+        "runs": [run(each) for each in view.last_runs],
+    }
+
+
+def param(of: Param) -> Document:
+    return {
+        "name": of.name,
+        "type": of.type,
+        "default": of.default,
+        "required": of.is_required,
+        "choices": list(of.choices),
+        "description": of.description,
+    }
+
+
+def task(of: Task) -> Document:
+    return {
+        "id": of.name,
+        "notebook": of.notebook,
+        "depends_on": list(of.depends_on),
+        "run_if": of.run_if.value,
+        "max_retries": of.retries.max_retries,
+        "timeout": of.timeout.total_seconds() if of.timeout else None,
+        "pool": of.pool,
+        "allow_failure": of.allow_failure,
+    }
+
+
+def schedule(of: Schedule | None) -> Document | None:
+    """`every` is in seconds."""
+    if of is None:
+        return None
+    return {
+        "cron": of.cron,
+        "every": of.every.total_seconds() if of.every else None,
+        "timezone": of.timezone,
+        "start": of.start.isoformat() if of.start else None,
+        "end": of.end.isoformat() if of.end else None,
+    }
+
+
+def ticks_document(timezone: str, ticks: Iterable[Tick]) -> Document:
+    return {"timezone": timezone, "ticks": [tick(each) for each in ticks]}
+
+
+def tick(of: Tick) -> Document:
+    return {"utc": instant(of.instant), "local": of.local.isoformat(timespec="seconds"), "note": of.note}
+
+
+# --- the installation ---------------------------------------------------------------------------------------------
+
+
+def doctor_document(checks: Iterable[Check]) -> Document:
+    found = list(checks)
+    return {
+        "ok": all(each.is_fine for each in found),
+        "checks": [
+            {"name": each.name, "ok": each.is_fine, "message": each.message, "hint": each.hint} for each in found
+        ],
+    }

@@ -1,0 +1,228 @@
+"""The command line as a program: a new project, pipes, terminals, two commands at once, what a start loads."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from making import Project, eventually, kill, states
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path / "project")
+
+
+def slow(project: Project, seconds: int = 60) -> None:
+    project.pipeline(
+        "slow",
+        "name: slow\ntasks:\n  wait: {notebook: wait.ipynb}\n  after: {notebook: after.ipynb, depends_on: wait}\n",
+        wait=f"import time\nprint('waiting')\ntime.sleep({seconds})",
+        after="print('after')",
+    )
+
+
+def is_waiting(project: Project) -> bool:
+    """The cell of `slow` is running."""
+    return any(
+        '"waiting' in path.read_text() for path in project.folder.glob(".nbflow/runs/slow/*/wait/1/events.jsonl")
+    )
+
+
+# --- a new project ------------------------------------------------------------------------------------------------
+
+
+def test_a_new_project_validates_and_runs_with_nothing_but_the_standard_library(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    (tmp_path / ".nbflow").rmdir()
+    made = project.nbflow("init", "new")
+    assert made.returncode == 0, made.stderr
+    project.folder = tmp_path / "new"
+    assert project.json("validate") == {"ok": True, "problems": []}
+    (listed,) = project.json("list")["pipelines"]
+    assert (listed["name"], listed["tasks"]) == ("daily_visits", 3)
+    first = project.json("run", "daily_visits", "--date", "2026-04-01")
+    assert states(first) == {"collect": "success", "summarise": "success", "report": "success"}
+    report = project.folder / "notebooks/daily_visits/data/report_2026-04-01.md"
+    before = report.read_text()
+    project.json("run", "daily_visits", "--date", "2026-04-01")
+    assert report.read_text() == before
+    imports = {
+        line.split()[1].partition(".")[0]
+        for path in project.folder.rglob("daily_visits/*.ipynb")
+        for cell in json.loads(path.read_text())["cells"]
+        if cell["cell_type"] == "code"
+        for line in "".join(cell["source"]).splitlines()
+        if line.startswith(("import ", "from "))
+    }
+    assert imports <= sys.stdlib_module_names | {"nbflow"}
+    log = project.nbflow("logs", "latest", "report", "--html", "log.html")
+    assert log.returncode == 0, log.stderr
+    assert "reached the checkout" in (project.folder / "log.html").read_text()
+
+
+# --- pipes and terminals ------------------------------------------------------------------------------------------
+
+
+def test_a_reader_that_leaves_early_hears_nothing(project: Project) -> None:
+    for at in range(30):
+        project.pipeline(f"p{at}", f"name: p{at}\ntasks:\n  one: {{notebook: one.ipynb}}\n", one="1")
+    command = subprocess.Popen(
+        project.command("list", "--json"),
+        cwd=project.folder,
+        env=project.env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert command.stdout is not None
+    assert command.stderr is not None
+    command.stdout.close()
+    assert command.stderr.read() == b""
+    command.stderr.close()
+    assert command.wait(timeout=60) in {0, 1}
+
+
+def test_a_terminal_without_unicode_gets_something(project: Project) -> None:
+    slow(project)
+    done = project.nbflow("show", "slow", PYTHONIOENCODING="ascii")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"after +\? wait", done.stdout)
+
+
+def test_colours_only_on_a_terminal(project: Project) -> None:
+    project.pipeline("bad", "name: bad\ntasks:\n  one: {notebook: one.ipynb}\n", one="1 / 0")
+    project.json("run", "bad", code=1)
+    for words in (("status", "latest"), ("logs", "latest", "one"), ("list",), ("show", "bad")):
+        assert "\x1b" not in project.nbflow(*words).stdout
+    assert "\x1b[31m" in on_a_terminal(project, "logs", "latest", "one")[1]
+
+
+def on_a_terminal(project: Project, *words: str, interrupt: bool = False) -> tuple[int, str]:
+    """Exit code and screen of a command on a terminal of 100 × 30; `interrupt` types Ctrl-C once a cell runs."""
+    ours, its = pty.openpty()
+    env = {**project.env, "TERM": "xterm-256color", "COLUMNS": "100", "LINES": "30"}
+    running = subprocess.Popen(
+        project.command(*words), cwd=project.folder, env=env, stdin=its, stdout=its, stderr=its, start_new_session=True
+    )
+    os.close(its)
+    screen, deadline = b"", time.monotonic() + 120
+    try:
+        while time.monotonic() < deadline:
+            if interrupt and is_waiting(project):
+                running.send_signal(signal.SIGINT)
+                interrupt = False
+            if not select.select([ours], [], [], 0.1)[0]:
+                continue
+            try:
+                screen += os.read(ours, 65536)
+            except OSError:  # the other end is closed
+                break
+        return running.wait(timeout=10), screen.decode()
+    finally:
+        kill(running.pid)
+        os.close(ours)
+
+
+def test_a_run_on_a_terminal_is_a_picture(project: Project) -> None:
+    slow(project, seconds=1)
+    code, screen = on_a_terminal(project, "run", "slow")
+    assert code == 0, screen
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen)
+    assert re.search(r"▶ running +wait +\d.*cell 2 of 2", plain)
+    assert re.search(r"○ waiting +after", plain)
+    assert "2 of 2 tasks ended" in plain
+    assert "✓ success  run " in plain
+
+
+def test_ctrl_c_on_a_terminal(project: Project) -> None:
+    slow(project)
+    code, screen = on_a_terminal(project, "run", "slow", interrupt=True)
+    assert code == 130, screen
+    assert "cancelling: notebooks are interrupted" in screen
+    assert "nbflow rerun" in screen
+    assert "\x1b[?25h" in screen.rpartition("\x1b[?25l")[2]  # the cursor is back
+
+
+# --- two commands at once -----------------------------------------------------------------------------------------
+
+
+def test_a_run_can_be_looked_at_followed_and_cancelled_from_elsewhere(project: Project) -> None:
+    slow(project)
+    running = project.spawn("run", "slow")
+    try:
+        eventually(lambda: is_waiting(project))
+        document = project.json("status", "latest")
+        assert states(document) == {"wait": "running", "after": "waiting"}
+        why = project.nbflow("why", "latest", "after")
+        assert why.stdout.startswith("after waits for wait, which is running")
+        refused = project.nbflow("mark", "latest", "wait", "success")
+        assert (refused.returncode, "--kill" in refused.stderr) == (1, True)
+        follower = subprocess.Popen(
+            project.command("logs", "latest", "wait", "--follow"),
+            cwd=project.folder,
+            env=project.env,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        cancelled = project.nbflow("cancel", "latest", "--note", "wrong date")
+        assert cancelled.returncode == 0, cancelled.stderr
+        assert "is cancelled" in cancelled.stderr
+        assert running.wait(timeout=30) == 1
+        said, _ = follower.communicate(timeout=30)
+        assert "waiting" in said.splitlines()
+        assert "■ cancelled  wait" in said
+    finally:
+        kill(running.pid)
+        running.wait(timeout=10)
+
+
+def test_the_next_command_closes_a_run_that_was_killed_and_says_how_to_go_on(project: Project) -> None:
+    slow(project)
+    running = project.spawn("run", "slow")
+    eventually(lambda: is_waiting(project))
+    kill(running.pid)
+    running.wait(timeout=10)
+    looked = project.nbflow("status", "latest")
+    assert looked.returncode == 0
+    assert re.search(r"closed run \S+ as failed", looked.stderr)
+    assert re.search(r"go on with it: nbflow rerun \S+", looked.stderr)
+    assert "closed" not in project.nbflow("status", "latest").stderr
+
+
+# --- what a start loads -------------------------------------------------------------------------------------------
+
+HEAVY = {"papermill", "nbclient", "nbconvert", "ipykernel", "IPython", "zmq", "bleach", "matplotlib", "pandas"}
+
+
+@pytest.mark.parametrize(
+    ("words", "never"),
+    [
+        (["--help"], HEAVY | {"sqlalchemy", "networkx", "pydantic", "ruamel", "nbformat", "croniter", "jinja2"}),
+        (["next", "--cron", "@daily"], HEAVY | {"sqlalchemy", "networkx", "ruamel", "nbformat", "jinja2"}),
+        (["list"], HEAVY),
+        (["status", "latest"], HEAVY),
+    ],
+)
+def test_a_command_loads_only_what_it_needs(project: Project, words: list[str], never: set[str]) -> None:
+    """The start-up time of the command line hangs on this, and this does not hang on the machine."""
+    code = (
+        "import runpy, sys\n"
+        f"sys.argv = ['nbflow', *{words!r}]\n"
+        "try:\n    runpy.run_module('nbflow', run_name='__main__')\n"
+        "except SystemExit:\n    print(*sys.modules, file=sys.stderr)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=project.folder, env=project.env, capture_output=True, text=True, check=True
+    )
+    loaded = {name.partition(".")[0] for name in done.stderr.split()}
+    assert "typer" in loaded
+    assert not loaded & never
