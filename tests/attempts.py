@@ -19,6 +19,7 @@ import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from nbflow.model import FrozenNotebook, Param, TaskKey
+from nbflow.notebooks import sockets
 from nbflow.notebooks.events import read_events
 from nbflow.notebooks.folder import AttemptFolder
 from nbflow.run import AttemptEnded, StartAttempt, StopAttempt
@@ -94,7 +95,8 @@ class Attempt:
             self.kill_all()
 
     def kill_all(self) -> None:
-        """End what a runner left that had no guard."""
+        """End what a runner left that had no guard to tidy up."""
+        sockets.remove(self.order.token)
         for pid in self.processes():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

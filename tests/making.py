@@ -69,9 +69,9 @@ class Project:
             check=False,
         )
 
-    def json(self, *words: str, code: int = 0, **env: str) -> Any:
+    def json(self, *words: str, code: int = 0, timeout: float = 120, **env: str) -> Any:
         """What the command prints with `--json`; its exit code must be `code`."""
-        done = self.nbflow(*words, "--json", **env)
+        done = self.nbflow(*words, "--json", timeout=timeout, **env)
         assert done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         return json.loads(done.stdout)
 

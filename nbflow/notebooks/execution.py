@@ -34,6 +34,11 @@ SKIP_TAG, MAY_RAISE_TAG = "skip-execution", "raises-exception"
 SILENCE = 30.0
 """Seconds without a message after a cell's reply, until its end is taken for granted."""
 
+LATE_REPLY = 2.0
+"""Seconds after a cell's end, until its reply is not expected any more: an interrupt at the wrong moment costs it."""
+
+NO_REPLY = {"status": "error", "ename": "NoReply", "evalue": "the kernel did not say how the cell ended"}
+
 LAST_WORDS = 0.2
 """Seconds without a message of a dead kernel, until it is taken for silent."""
 
@@ -210,11 +215,14 @@ class Execution:
             await first_of(listening, self._kernel.exited.wait())
             if listening.done():
                 listening.result()
-                await first_of(replying, self._kernel.exited.wait())
+                await first_of(replying, self._kernel.exited.wait(), timeout=LATE_REPLY)
             else:
                 listening.cancel()
                 await self._hear_last_words(request)
-            return replying.result()["content"] if replying.done() else None
+            if replying.done():
+                reply: Reply = replying.result()["content"]
+                return reply
+            return None if self._kernel.exited.is_set() else NO_REPLY
         finally:
             listening.cancel()
             replying.cancel()

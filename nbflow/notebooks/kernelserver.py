@@ -7,7 +7,7 @@ state of a kernel, and a kernel that was forked does not notice when it ends.
 A request is one JSON line with descriptors attached; a kernel's are its output, the attempt's marker, the reading end
 of the runner's death pipe, and the working folder. The answer is a JSON line with the pid, and, when that process has
 ended, one with its exit code (negative: the signal). `{"stale": true}` says that packages have changed since the server
-began; it takes no more requests then.
+began; it takes no more requests then. `{"ping": true}` asks for nothing but that.
 """
 
 from __future__ import annotations
@@ -59,6 +59,9 @@ class ForkServer:
         self.idle = idle
         self.children: dict[int, socket.socket] = {}
         self.watched = _import_times()
+        self.began_with = dict(os.environ)
+        self.imported: dict[str, str] = {}
+        """Variables that an import has set, as it would in the forked process."""
         self.wake, self.waker = socket.socketpair()
         for end in (self.wake, self.waker):
             end.setblocking(False)
@@ -68,6 +71,7 @@ class ForkServer:
     def serve(self) -> Request | None:
         """Answer requests until idle or stale. Returns None then, and in a forked child its request."""
         self.watched = _import_times()
+        self.imported = {name: value for name, value in os.environ.items() if value != self.began_with.get(name)}
         gc.collect()
         gc.freeze()
         while self.listener is not None or self.children:
@@ -108,11 +112,15 @@ class ForkServer:
                 connection.close()
                 self._close()
                 return None
+            if request.get("ping"):
+                _send(connection, {"fresh": True})
+                connection.close()
+                return None
             self.prepare(request)
             child = os.fork()
             if child == 0:
                 self._let_go(connection)
-                return {**request, "descriptors": descriptors}
+                return {**request, "descriptors": descriptors, "imported": self.imported}
             self.children[child] = connection
             _send(connection, {"pid": child})
         except OSError as error:
@@ -174,9 +182,12 @@ def _send(connection: socket.socket, answer: Request) -> None:
 
 
 def _import_times() -> tuple[tuple[str, int], ...]:
-    """When the folders that modules are imported from were last changed: installing a package changes one."""
+    """When the folders of installed packages were last changed: installing or removing one changes such a folder.
+
+    Other folders do not matter: what is not imported yet is found as it is when a kernel imports it.
+    """
     times = []
-    for folder in sys.path:
+    for folder in filter(lambda path: path.rstrip("/").endswith("-packages"), sys.path):
         with contextlib.suppress(OSError):
             times.append((folder, Path(folder).stat().st_mtime_ns))
     return tuple(times)
@@ -199,12 +210,13 @@ def start_afresh(request: Request, descriptors: dict[int, int], folder: int | No
     held = {
         target: fcntl.fcntl(source, fcntl.F_DUPFD, above + MOST_DESCRIPTORS) for target, source in descriptors.items()
     }
-    held[0] = os.open(os.devnull, os.O_RDONLY)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    held[0] = fcntl.fcntl(nothing, fcntl.F_DUPFD, above + MOST_DESCRIPTORS)
     for target, source in held.items():
         os.dup2(source, target)
     os.closerange(above, os.sysconf("SC_OPEN_MAX"))
     os.environ.clear()
-    os.environ.update(request["env"])
+    os.environ.update({**request["imported"], **request["env"]})
     os.umask(request["umask"])
     for name, (soft, hard) in request["limits"].items():
         with contextlib.suppress(ValueError, OSError):  # a limit that only root may raise
@@ -224,14 +236,18 @@ def become_kernel(request: Request) -> None:
         sys.modules["numpy.random"].seed()
 
 
-def _leave_children_alone() -> None:
-    """A kernel that ends signals its children for up to 28 s, dead ones too; here the guard ends them, at once."""
-    from ipykernel import kernelbase
+def _adapt_ipykernel() -> None:
+    """What differs because a guard looks after this kernel, and not the parent that it knows nothing of."""
+    from ipykernel import kernelapp, kernelbase
 
     async def nothing(kernel: Any) -> None:
-        return None
+        """A kernel that ends would signal its children for up to 28 s, dead ones too; the guard ends them at once."""
+
+    def silent(application: Any) -> None:
+        """Nobody reads on a terminal how to connect to it."""
 
     vars(kernelbase)["Kernel"]._progressively_terminate_all_children = nothing
+    vars(kernelapp)["IPKernelApp"].log_connection_info = silent
 
 
 def _die_with(death: int) -> None:
@@ -274,7 +290,7 @@ def main() -> None:
     become_kernel(request)
     from ipykernel import kernelapp
 
-    _leave_children_alone()
+    _adapt_ipykernel()
     kernelapp.launch_new_instance()
 
 

@@ -10,7 +10,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from nbflow.errors import Unavailable
@@ -50,17 +50,6 @@ def remove(token: str) -> None:
     name = _name(token)
     for home in filter(_is_private, _homes()):
         shutil.rmtree(home / name, ignore_errors=True)
-
-
-def sweep(is_alive: Callable[[str], bool]) -> None:
-    """Remove the folders of attempts that are gone. `is_alive` is asked with the first 12 characters of a token.
-
-    The attempts of all projects of this user have their folders side by side.
-    """
-    for home in filter(_is_private, _homes()):
-        for folder in list(home.iterdir()):
-            if len(folder.name) == NAME and not is_alive(folder.name):
-                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _homes() -> Iterator[Path]:

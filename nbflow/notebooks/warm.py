@@ -44,7 +44,7 @@ def is_wanted(env: Mapping[str, str]) -> bool:
 
 
 def start_server(kernel: str, env: Mapping[str, str]) -> None:
-    """See to it that the server for this kernel and environment is there. Raises OSError, NoSuchKernel.
+    """See to it that a fresh server for this kernel and environment is there. Raises OSError, NoSuchKernel.
 
     Called by whoever outlives the attempts: what an attempt itself starts ends with it.
     """
@@ -53,7 +53,12 @@ def start_server(kernel: str, env: Mapping[str, str]) -> None:
         command[0] = sys.executable
     if is_wanted(env) and (split := _split(command)) is not None:
         plain = {name: value for name, value in env.items() if not name.startswith("NBFLOW_") and name != PARENT}
-        servers.reach(_address(split[0], env), _server(split[0], env), plain).close()
+        for _ in range(2):
+            with servers.reach(_address(split[0], env), _server(split[0], env), plain) as connection:
+                connection.settimeout(ANSWER)
+                connection.sendall(b'{"ping": true}\n')
+                if "fresh" in _line(connection):
+                    return
 
 
 def _server(interpreter: Sequence[str], settings: Mapping[str, str]) -> list[str]:

@@ -170,6 +170,15 @@ def test_a_kernel_that_never_says_that_it_is_done(tmp_path: Path) -> None:
     assert attempt.shown(2).startswith("two\n")
 
 
+def test_a_reply_that_is_lost(tmp_path: Path) -> None:
+    mute = "import asyncio, nbflow.notebooks.execution as e; from nbflow.notebooks.kernels import Client; "
+    mute += "e.LATE_REPLY = 0.3; Client.reply_to = lambda *about: asyncio.sleep(99)"
+    attempt = Attempt(tmp_path, notebook("print('one')", "2")).run(before=mute)
+    assert attempt.outcome.reason == "NoReply: the kernel did not say how the cell ended"
+    assert attempt.states == {1: "failed", 2: "not_run"}
+    assert attempt.shown(1) == "one\n"
+
+
 def test_raw_output_goes_to_the_runners_log(tmp_path: Path) -> None:
     source = "import os, sys\nprint('past the front end', file=sys.__stderr__, flush=True)\nos.abort()"
     attempt = Attempt(tmp_path, notebook(source)).run()

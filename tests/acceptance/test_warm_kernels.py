@@ -1,0 +1,364 @@
+"""Forked kernels: the same as fresh ones in everything but time, and nothing of them stays behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from making import Project, eventually, kill, write_notebook
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux can fork kernels")
+
+SOAK = "NBFLOW_SOAK" in os.environ
+
+REPORT = "from nbflow import task\n"
+
+# What a notebook can see of the process it runs in.
+SURROUNDINGS = {
+    "argv": "import sys; task.output('seen', [sys.argv[0], len(sys.argv), sys.argv[1]])",
+    "path": "import sys; task.output('seen', sys.path)",
+    "folder": "import os; task.output('seen', os.getcwd())",
+    "umask": "import os; mask = os.umask(0); os.umask(mask); task.output('seen', mask)",
+    "environment": (
+        "import os; task.output('seen', {k: v for k, v in sorted(os.environ.items()) if k not in "
+        "('NBFLOW_ATTEMPT_TOKEN', 'NBFLOW_RUN_ID', 'JPY_PARENT_PID', '_')})"
+    ),
+    "descriptors": (
+        "import os\n"
+        "links = [os.readlink(f'/proc/self/fd/{n}').split(':')[0] for n in (1, 2)]\n"
+        "task.output('seen', [len(os.read(0, 1)), *links])"
+    ),
+    "threads": (  # less the one that watches a cold kernel's parent
+        "import threading; names = sorted(t.name for t in threading.enumerate())\n"
+        "task.output('seen', [name for name in names if not name.startswith('Thread-')])"
+    ),
+    "signals": (
+        "import signal\n"
+        "task.output('seen', [str(signal.getsignal(n)) for n in (signal.SIGTERM, signal.SIGCHLD, signal.SIGPIPE)])"
+    ),
+    "session": "import os; task.output('seen', [os.getsid(0) == os.getpid(), os.getpgid(0) == os.getpid()])",
+    "limits": (
+        "import resource; task.output('seen', {n: resource.getrlimit(getattr(resource, n)) "
+        "for n in dir(resource) if n.startswith('RLIMIT_')})"
+    ),
+    "main": "import sys; task.output('seen', [__name__, sys.modules['__main__'].__name__, sys.flags.interactive])",
+    "recursion": "import sys; task.output('seen', [sys.getrecursionlimit(), sys.getswitchinterval()])",
+    "locale": "import locale, time; task.output('seen', [locale.getlocale(), time.tzname])",
+    "encoding": "import sys; task.output('seen', [sys.stdout.encoding, sys.getfilesystemencoding()])",
+    "interactivity": "task.output('seen', get_ipython().ast_node_interactivity)",
+    "history": "get_ipython().run_line_magic('history', '-n')",
+    "collector": "import gc; task.output('seen', [gc.isenabled(), gc.get_threshold(), gc.get_debug()])",
+    "warnings": "import warnings; task.output('seen', len(warnings.filters) > 0)",
+    "loop": "import asyncio; task.output('seen', type(asyncio.get_running_loop()).__name__)",
+    "hooks": "import sys; task.output('seen', [sys.displayhook.__class__.__name__, sys.gettrace(), sys.getprofile()])",
+    "data": "task.output('seen', __import__('pathlib').Path('data.txt').read_text())",
+    "helper": "import helper; task.output('seen', helper.VALUE)",
+}
+
+# What it can do.
+DOINGS = {
+    "prints": "for at in range(3): print(at)",
+    "stderr": "import sys; print('to stderr', file=sys.stderr)",
+    "raw": "import os; os.write(1, b'straight to the descriptor'); os.system('echo from a shell')",
+    "value": "{'a': [1, 2.5, None], 'b': (1, 2)}",
+    "html": "from IPython.display import HTML; HTML('<b>bold</b>')",
+    "updates": "from IPython.display import display; h = display('one', display_id='x'); h.update('two')",
+    "clears": "from IPython.display import clear_output; print('gone'); clear_output(); print('stays')",
+    "subprocess": "import subprocess; print(subprocess.run(['echo', 'hi'], capture_output=True, text=True).stdout)",
+    "bang": "!echo from the shell",
+    "magic": "%timeit -n1 -r1 -q 1",
+    "threads_at_work": (
+        "import threading\n"
+        "done = []\n"
+        "workers = [threading.Thread(target=done.append, args=(n,)) for n in range(9)]\n"
+        "[w.start() for w in workers]; [w.join() for w in workers]; print(sorted(done))"
+    ),
+    "pool": (
+        "from concurrent.futures import ProcessPoolExecutor\n"
+        "with ProcessPoolExecutor(2) as pool: print(list(pool.map(abs, [-1, -2])))"
+    ),
+    "memory": "block = bytearray(200 * 1024**2); print(len(block))",
+    "asynchronous": "import asyncio; await asyncio.sleep(0.01); print('awaited')",
+    "seeded": "import random; random.seed(7); print(random.random())",
+    "plot": (
+        "import matplotlib.pyplot as plt\n"
+        "fig, ax = plt.subplots(); ax.plot([1, 2, 3]); print(plt.get_fignums(), plt.get_backend())"
+    ),
+    "numpy_seeded": "import numpy; numpy.random.seed(3); print(numpy.random.random())",
+    "sqlite": "import sqlite3; print(sqlite3.connect(':memory:').execute('select 1').fetchone())",
+    "atexit": "import atexit; atexit.register(lambda: open('atexit.txt', 'w').write('ran')); print('registered')",
+    "widgets": "from IPython import get_ipython; print(type(get_ipython()).__name__)",
+    "completer": "print(get_ipython().complete('impor')[1][:1])",
+}
+
+# How it can end.
+ENDINGS = {
+    "raises": "raise ValueError('bad country')",
+    "chained": "try:\n    1 / 0\nexcept ZeroDivisionError as error:\n    raise RuntimeError('second') from error",
+    "own_class": "class Odd(LookupError): ...\nraise Odd('odd')",
+    "syntax": "def",
+    "name": "print(nothing_of_that_name)",
+    "asserts": "assert 1 == 2, 'no'",
+    "exits_well": "import sys; sys.exit(0)",
+    "exits_badly": "import sys; sys.exit(3)",
+    "quits": "quit()",
+    "dies": "import os; os._exit(7)",
+    "killed": "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
+    "segfault": "import ctypes; ctypes.string_at(0)",
+    "terminated": "import os, signal; os.kill(os.getpid(), signal.SIGTERM); import time; time.sleep(30)",
+    "asks": "input('name?')",
+    "unknown_magic": "%nothing_of_that_name",
+    "unknown_cell_magic": "%%nothing_of_that_name\n1",
+    "skips": "task.skip('nothing to do')",
+    "hangs": "import time; time.sleep(60)",
+    "hangs_in_c": (
+        "import ctypes, signal; signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])\n"
+        "ctypes.PyDLL(None).sleep(60)"
+    ),
+    "out_of_memory": (
+        "import resource; resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30)); block = bytearray(2**31)"
+    ),
+    "too_large_a_value": "task.output('rows', 'x' * 70_000)",
+    "interrupted": "raise KeyboardInterrupt",
+    "deep": "def down(): down()\ntry: down()\nexcept RecursionError as error: print(error)\nassert False",
+    "leaves_children": (
+        "import subprocess\n"
+        "for fresh in (True, False): subprocess.Popen(['sleep', '61'], start_new_session=fresh, env={})\n"
+        "print('left two')"
+    ),
+}
+
+CASES = {**SURROUNDINGS, **DOINGS, **ENDINGS}
+
+
+def manifest(names: list[str]) -> str:
+    lines = ["name: cases", "defaults: {cell_timeout: 3s}", "tasks:"]
+    return "\n".join([*lines, *(f"  {name}: {{notebook: {name}.ipynb, allow_failure: true}}" for name in names)])
+
+
+def run_all(folder: Path, mode: str) -> dict[str, Any]:
+    project = Project(folder, NBFLOW_KERNELS_START=mode)
+    home = project.pipeline("cases", manifest(list(CASES)))
+    (home / "data.txt").write_text("beside the notebook")
+    (home / "helper.py").write_text("VALUE = 42\n")
+    for name, code in CASES.items():
+        write_notebook(home / f"{name}.ipynb", REPORT, code, "print('the end')")
+    document = project.json("run", "cases", timeout=500)
+    assert (home / "atexit.txt").read_text() == "ran"
+    return {task["id"]: task for task in document["tasks"]}
+
+
+VARIES = [
+    (re.compile(r"0x[0-9a-f]+"), "0x…"),
+    (re.compile(r"ipykernel_\d+/\d+\.py"), "cell.py"),
+    (re.compile(r"/tmp/\S*?/project[-\w]*"), "PROJECT"),
+    (re.compile(r"used up to [\d.]+ [MG]iB"), "used up to some memory"),
+    (re.compile(r"nbflow-\d+/[0-9a-f]{12}"), "nbflow-0/token"),
+]
+
+
+def plain(value: Any) -> str:
+    """The value as text, without what no two processes have in common."""
+    text = str(value)
+    for pattern, stand_in in VARIES:
+        text = pattern.sub(stand_in, text)
+    return text
+
+
+def essence(task: dict[str, Any]) -> dict[str, str]:
+    (attempt,) = task["attempts"]
+    log = nbformat.read(attempt["notebook"], as_version=4)
+    cells = [
+        (cell.metadata.get("nbflow", {}).get("state"), [strip(output) for output in cell.get("outputs", [])])
+        for cell in log.cells
+        if "nbflow" in cell.metadata
+    ]
+    known = ("state", "cause", "reason", "outputs")
+    about = ("failing_cell", "error", "signal")
+    seen = {name: plain(task[name]) for name in known} | {name: plain(attempt[name]) for name in about}
+    return {**seen, "cells": plain(cells)}
+
+
+def strip(output: Any) -> Any:
+    """Pictures are compared by their kind: two runs of matplotlib need not agree on a byte."""
+    if "data" in output:
+        return {
+            **output,
+            "data": {kind: "…" if kind.startswith("image/") else text for kind, text in output.data.items()},
+        }
+    return output
+
+
+def test_a_forked_kernel_differs_from_a_fresh_one_in_nothing_but_time(tmp_path: Path) -> None:
+    assert len(CASES) >= 60
+    warm = run_all(tmp_path / "project-w", "warm")
+    cold = run_all(tmp_path / "project-c", "cold")
+    assert {task["attempts"][0]["kernel_start"] for task in warm.values()} == {"warm"}
+    assert {task["attempts"][0]["kernel_start"] for task in cold.values()} == {"cold"}
+    different = {
+        name: {key: (essence(cold[name])[key], value) for key, value in essence(warm[name]).items()}
+        for name in CASES
+        if essence(warm[name]) != essence(cold[name])
+    }
+    shown = {
+        name: {key: pair for key, pair in pairs.items() if pair[0] != pair[1]} for name, pairs in different.items()
+    }
+    assert shown == {}
+
+
+def servers() -> dict[int, str]:
+    """Fork servers of kernels that run now: pid and command line."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                words = (entry / "cmdline").read_bytes().decode()
+            except OSError:
+                continue
+            if "kernelserver.py" in words:
+                found[int(entry.name)] = words
+    return found
+
+
+def kernels_of(server: int) -> list[int]:
+    try:
+        return [int(pid) for pid in Path(f"/proc/{server}/task/{server}/children").read_text().split()]
+    except OSError:
+        return []
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """With servers of its own: the variable makes them different from all others."""
+    return Project(tmp_path / "project", NBFLOW_KERNELS_START="warm", OMP_TEST=str(tmp_path), NBFLOW_KERNELS_IDLE="20s")
+
+
+def own_servers(project: Project) -> list[int]:
+    """Without the kernels that they forked, which have the same command line."""
+    mine = project.env["OMP_TEST"].encode()
+    found = [pid for pid in servers() if mine in Path(f"/proc/{pid}/environ").read_bytes()]
+    return [pid for pid in found if not any(pid in kernels_of(other) for other in found if other != pid)]
+
+
+def slow(project: Project) -> None:
+    project.pipeline(
+        "slow",
+        "name: slow\ntasks:\n  wait: {notebook: wait.ipynb}\n",
+        wait=("import os; print(os.getpid())", "import time; time.sleep(3)"),
+    )
+
+
+def test_two_kernels_do_not_share_random_numbers_or_state(project: Project) -> None:
+    cell = (
+        "import random, sys, uuid, numpy; from nbflow import task\n"
+        "task.output('seen', [random.random(), numpy.random.random(), str(uuid.uuid4()), hasattr(sys, 'left_here')])\n"
+        "sys.left_here = True"
+    )
+    project.pipeline("two", "name: two\ntasks:\n  a: {notebook: a.ipynb}\n  b: {notebook: b.ipynb}\n", a=cell, b=cell)
+    project.env["NBFLOW_KERNELS_PRELOAD"] = "numpy"
+    first, second = (task["outputs"]["seen"] for task in project.json("run", "two")["tasks"])
+    assert not {str(value) for value in first[:3]} & {str(value) for value in second[:3]}
+    assert first[3] is second[3] is False
+
+
+def test_a_killed_server_takes_no_kernel_along_and_is_replaced(project: Project) -> None:
+    slow(project)
+    running = project.spawn("run", "slow", "--json")
+    (server,) = eventually(lambda: [pid for pid in own_servers(project) if kernels_of(pid)])
+    (kernel,) = kernels_of(server)
+    kill(server)
+    time.sleep(0.5)
+    assert Path(f"/proc/{kernel}").exists()
+    assert running.wait(timeout=60) == 0
+    document = project.json("run", "slow")
+    assert document["tasks"][0]["attempts"][0]["kernel_start"] == "warm"
+    assert server not in own_servers(project)
+
+
+def test_a_changed_environment_gets_a_new_server(project: Project, tmp_path: Path) -> None:
+    packages = tmp_path / "site-packages"
+    packages.mkdir()
+    project.env["PYTHONPATH"] = str(packages)
+    project.pipeline("new", "name: new\ntasks:\n  a: {notebook: a.ipynb}\n", a="import freshly_installed")
+    project.json("run", "new", code=1)
+    (before,) = own_servers(project)
+    (packages / "freshly_installed.py").write_text("")
+    done = project.json("run", "new")
+    assert done["tasks"][0]["state"] == "success"
+    eventually(lambda: before not in own_servers(project))
+
+
+def test_an_idle_server_ends(project: Project) -> None:
+    project.env["NBFLOW_KERNELS_IDLE"] = "1s"
+    project.pipeline("quick", "name: quick\ntasks:\n  a: {notebook: a.ipynb}\n", a="print(1)")
+    project.json("run", "quick")
+    eventually(lambda: not own_servers(project))
+
+
+def test_a_kernel_dies_with_its_runner_also_while_a_cell_holds_the_gil(project: Project) -> None:
+    project.pipeline(
+        "held",
+        "name: held\ntasks:\n  a: {notebook: a.ipynb, retries: {on_lost: fail}}\n",
+        a="import ctypes; ctypes.PyDLL(None).sleep(60)",
+    )
+    running = project.spawn("run", "held", "--json")
+    (server,) = eventually(lambda: [pid for pid in own_servers(project) if kernels_of(pid)])
+    (kernel,) = kernels_of(server)
+    eventually(lambda: any("cell_start" in path.read_text() for path in project.folder.glob(".nbflow/**/events.jsonl")))
+    os.killpg(running.pid, signal.SIGKILL)
+    eventually(lambda: not Path(f"/proc/{kernel}").exists(), within=5)
+    running.wait(timeout=10)
+
+
+def test_kernels_killed_at_random_moments_leave_nothing(project: Project) -> None:
+    """No orphan, no leaked descriptor in the server, no socket file, no temporary folder."""
+    times = 500 if SOAK else 16
+    chance = random.Random(5)
+    names = [f"k{at}" for at in range(times)]
+    project.pipeline(
+        "many",
+        "name: many\ntasks:\n" + "".join(f"  {name}: {{notebook: k.ipynb, allow_failure: true}}\n" for name in names),
+        k=("print(1)", "import time; time.sleep(0.6)"),
+    )
+    running = project.spawn("run", "many", "--json", "--slots", "4")
+    (server,) = eventually(lambda: own_servers(project))
+    while running.poll() is None:
+        time.sleep(chance.uniform(0, 0.25))
+        for kernel in kernels_of(server)[:1]:
+            kill(kernel)
+    assert running.returncode == 0  # every failure is allowed
+    states = {task["state"] for task in project.json("status", "latest")["tasks"]}
+    assert states <= {"success", "failed"}
+    eventually(lambda: not kernels_of(server))
+    descriptors = len(list(Path(f"/proc/{server}/fd").iterdir()))
+    assert descriptors < 20
+    tokens = [path.name[:12] for path in Path("/tmp").glob("nbflow-*/*") if path.name != "servers"]
+    ours = {_token(path)[:12] for path in project.folder.glob(".nbflow/runs/*/*/*/*/order.json")}
+    assert not ours & set(tokens)
+
+
+def _token(order: Path) -> str:
+    return str(json.loads(order.read_text())["token"])
+
+
+def test_another_language_starts_the_ordinary_way(project: Project, tmp_path: Path) -> None:
+    data = tmp_path / "jupyter"
+    env = {**os.environ, "JUPYTER_DATA_DIR": str(data)}
+    subprocess.run([sys.executable, "-m", "bash_kernel.install", "--user"], env=env, check=True, capture_output=True)
+    project.env["JUPYTER_PATH"] = str(data)
+    folder = project.pipeline("shell", "name: shell\ntasks:\n  a: {notebook: a.ipynb, kernel: bash}\n", a="echo hello")
+    notebook = nbformat.read(folder / "a.ipynb", as_version=4)
+    notebook.metadata = {"kernelspec": {"name": "bash", "display_name": "Bash", "language": "bash"}}
+    nbformat.write(notebook, folder / "a.ipynb")
+    (task,) = project.json("run", "shell")["tasks"]
+    assert (task["state"], task["attempts"][0]["kernel_start"]) == ("success", "cold")
