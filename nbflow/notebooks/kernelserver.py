@@ -4,10 +4,11 @@ Run by the kernel's own interpreter, with a listening socket and a lock to hold 
 `python kernelserver.py --listen FD --lock FD --idle SECONDS [--preload MODULE …]`. It is single-threaded, holds no
 state of a kernel, and a kernel that was forked does not notice when it ends.
 
-A request is one JSON line with descriptors attached; a kernel's are its output, the attempt's marker, the reading end
-of the runner's death pipe, and the working folder. The answer is a JSON line with the pid, and, when that process has
-ended, one with its exit code (negative: the signal). `{"stale": true}` says that packages have changed since the server
-began; it takes no more requests then. `{"ping": true}` asks for nothing but that.
+A request is one JSON line with descriptors attached; a kernel's are its output, the reading end of the runner's death
+pipe, and the working folder. The attempt's marker is opened by the kernel itself, because whoever holds it is taken for
+a process of the attempt, and ended with it. The answer is a JSON line with the pid, and, when that process has ended,
+one with its exit code (negative: the signal). `{"stale": true}` says that packages have changed since the server began;
+it takes no more requests then. `{"ping": true}` asks for nothing but that.
 """
 
 from __future__ import annotations
@@ -107,14 +108,10 @@ class ForkServer:
             connection.close()
             return None
         try:
-            if _import_times() != self.watched:
-                _send(connection, {"stale": True})
+            if answer := self._answer_at_once(request):
+                _send(connection, answer)
                 connection.close()
-                self._close()
-                return None
-            if request.get("ping"):
-                _send(connection, {"fresh": True})
-                connection.close()
+                _close_all(descriptors)
                 return None
             self.prepare(request)
             child = os.fork()
@@ -122,13 +119,21 @@ class ForkServer:
                 self._let_go(connection)
                 return {**request, "descriptors": descriptors, "imported": self.imported}
             self.children[child] = connection
+            _close_all(descriptors)
             _send(connection, {"pid": child})
+            return None
         except OSError as error:
             _send(connection, {"error": str(error)})
             connection.close()
-        for descriptor in descriptors:
-            os.close(descriptor)
+        _close_all(descriptors)
         return None
+
+    def _answer_at_once(self, request: Request) -> Request:
+        """What needs no fork; empty where one is wanted."""
+        if _import_times() != self.watched:
+            self._close()
+            return {"stale": True}
+        return {"fresh": True} if request.get("ping") else {}
 
     def _reap(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -160,6 +165,11 @@ class ForkServer:
             if held is not None:
                 held.close()
         os.close(self.lock)
+
+
+def _close_all(descriptors: list[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
 
 
 def _receive(connection: socket.socket) -> tuple[Request, list[int]]:
@@ -226,10 +236,11 @@ def start_afresh(request: Request, descriptors: dict[int, int], folder: int | No
 
 def become_kernel(request: Request) -> None:
     """Be a fresh kernel, as `python -m ipykernel_launcher` would have made it."""
-    output, marker, death, folder = request["descriptors"]
-    start_afresh(request, {1: output, 2: output, 3: marker, 4: death}, folder)
-    os.set_inheritable(4, False)
-    _die_with(4)
+    output, death, folder = request["descriptors"]
+    start_afresh(request, {1: output, 2: output, 3: death}, folder)
+    os.set_inheritable(3, False)
+    os.set_inheritable(os.open(request["marker"], os.O_WRONLY), True)
+    _die_with(3)
     launcher = importlib.util.find_spec("ipykernel_launcher")
     sys.argv = [str(launcher and launcher.origin), *request["argv"]]
     if "numpy.random" in sys.modules:

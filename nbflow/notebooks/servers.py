@@ -64,7 +64,7 @@ def _start(at: Path, command: Sequence[str], env: Mapping[str, str]) -> bool:
     except BlockingIOError:
         os.close(lock)
         return False
-    with socket.socket(socket.AF_UNIX) as listener:
+    with socket.socket(socket.AF_UNIX) as listener, at.with_suffix(".log").open("wb") as log:
         at.unlink(missing_ok=True)
         listener.bind(str(at))
         listener.listen(128)
@@ -76,7 +76,7 @@ def _start(at: Path, command: Sequence[str], env: Mapping[str, str]) -> bool:
                 pass_fds=(listener.fileno(), lock),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
+                stderr=log,
                 start_new_session=True,
             ).returncode = 0  # it outlives us, and is nobody's to wait for
         except BaseException:

@@ -104,10 +104,11 @@ class WarmProvisioner(LocalProvisioner):
         folder = os.open(kwargs.get("cwd") or Path.cwd(), os.O_RDONLY | os.O_DIRECTORY)
         reading, writing = os.pipe()
         try:
-            given = [_descriptor(kwargs["stdout"]), kwargs["pass_fds"][0], reading, folder]
+            given = [_descriptor(kwargs["stdout"]), reading, folder]
+            about = {"argv": list(arguments), "marker": str(Path(f"/proc/self/fd/{kwargs['pass_fds'][0]}").readlink())}
             connection = servers.connect(_address(interpreter, env, os.environ))
             try:
-                self.process = await asyncio.to_thread(_fork_kernel, connection, env, given, list(arguments))
+                self.process = await asyncio.to_thread(_fork_kernel, connection, env, given, about)
             except BaseException:
                 connection.close()
                 raise
@@ -140,11 +141,11 @@ def _descriptor(file: Any) -> int:
 
 
 def _fork_kernel(
-    connection: socket.socket, env: Mapping[str, str], given: Sequence[int], arguments: Sequence[str]
+    connection: socket.socket, env: Mapping[str, str], given: Sequence[int], about: Mapping[str, Any]
 ) -> ForkedKernel:
     """Raises OSError where the server does not fork, ValueError where it says nothing that we know."""
     connection.settimeout(ANSWER)
-    servers.ask(connection, env, given, argv=list(arguments))
+    servers.ask(connection, env, given, **about)
     answer = _line(connection)
     if "pid" not in answer:
         raise ConnectionError(f"the kernel's server answered {answer}")

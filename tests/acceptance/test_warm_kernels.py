@@ -322,6 +322,7 @@ def test_a_kernel_dies_with_its_runner_also_while_a_cell_holds_the_gil(project: 
 
 def test_kernels_killed_at_random_moments_leave_nothing(project: Project) -> None:
     """No orphan, no leaked descriptor in the server, no socket file, no temporary folder."""
+    project.env["NBFLOW_KERNELS_IDLE"] = "90s"  # a kernel killed before it answers is tried again after 5 s, then 30 s
     times = 500 if SOAK else 16
     chance = random.Random(5)
     names = [f"k{at}" for at in range(times)]
