@@ -122,8 +122,7 @@ ENDINGS = {
     "skips": "task.skip('nothing to do')",
     "hangs": "import time; time.sleep(60)",
     "hangs_in_c": (
-        "import ctypes, signal; signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])\n"
-        "ctypes.PyDLL(None).sleep(60)"
+        "import ctypes, signal; signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])\nctypes.PyDLL(None).sleep(60)"
     ),
     "out_of_memory": (
         "import resource; resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30)); block = bytearray(2**31)"
