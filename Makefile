@@ -5,7 +5,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 SUDO   := $(shell test "$$(id -u)" = 0 || command -v sudo)
 
-.PHONY: demo test check soak docs clean
+.PHONY: demo test check soak bench docs clean
 
 demo: $(VENV)/.examples
 	$(BIN)/nbflow validate
@@ -24,6 +24,9 @@ check: $(VENV)/.dev
 # The same tests with larger numbers; takes hours.
 soak: $(VENV)/.dev system
 	NBFLOW_SOAK=1 $(BIN)/pytest -n 0 --timeout 36000 -m soak -s
+
+bench: $(VENV)/.dev
+	$(BIN)/python tests/bench/compare.py
 
 docs: $(VENV)/.dev
 	$(BIN)/python docs/generate.py

@@ -1,0 +1,82 @@
+"""The shipped pipelines, run by nbflow itself in a copy of the project."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+
+import duckdb
+import pytest
+from making import Project, states
+
+ROOT = Path(__file__).parents[2]
+
+pytestmark = pytest.mark.xdist_group("examples by nbflow")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    folder = tmp_path_factory.mktemp("shop") / "project"
+    ignored = shutil.ignore_patterns("data", "published", ".ipynb_checkpoints", "__pycache__")
+    shutil.copytree(ROOT / "notebooks", folder / "notebooks", ignore=ignored)
+    shutil.copy(ROOT / "nbflow.toml", folder)
+    return Project(folder)
+
+
+def tables(project: Project) -> dict[str, str]:
+    """A digest of every table of the warehouse, rows in the order of their text."""
+    (path,) = (project.folder / "notebooks" / "daily_orders_by_region" / "data").glob("*.duckdb")
+    with duckdb.connect(str(path), read_only=True) as warehouse:
+        names = warehouse.execute("select table_schema, table_name from information_schema.tables").fetchall()
+        found = {}
+        for schema, name in names:
+            rows = sorted(map(str, warehouse.execute(f'select * from "{schema}"."{name}"').fetchall()))
+            found[f"{schema}.{name}"] = hashlib.sha256("\n".join(rows).encode()).hexdigest()
+    return found
+
+
+def test_the_main_job_twice_for_one_date_leaves_identical_tables(project: Project) -> None:
+    words = ("run", "notebooks/daily_orders_by_region", "--date", "2026-04-01")
+    first = project.json(*words)
+    assert list(states(first).values()) == ["success"] * 3
+    before = tables(project)
+    assert {name.split(".")[0] for name in before} == {"raw", "stg", "mart"}
+    second = project.json(*words)
+    assert list(states(second).values()) == ["success"] * 3
+    assert tables(project) == before
+    assert second["run"]["id"] != first["run"]["id"]
+
+
+def test_black_friday_fails_on_request_blocks_only_its_descendants_and_is_repaired(project: Project) -> None:
+    failed = project.json("run", "black_friday", "-p", "fail_in=join", code=1)
+    assert states(failed) == {
+        "extract": "success",
+        "clean": "success",
+        "join": "failed",
+        "aggregate": "upstream_failed",
+        "publish": "upstream_failed",
+        "stock_report": "success",
+    }
+    repaired = project.json("rerun", "latest", "-p", "fail_in=none")
+    assert set(states(repaired).values()) == {"success"}
+    assert {task["id"] for task in repaired["tasks"] if len(task["attempts"]) == 2} == {"join"}
+
+
+def test_downstream_waits_for_a_slow_extract(project: Project) -> None:
+    done = project.json("run", "black_friday", "-p", "extract_seconds=4")
+    attempts = {task["id"]: task["attempts"][0] for task in done["tasks"]}
+    assert attempts["extract"]["seconds"] > 4
+    assert attempts["clean"]["started_at"] >= attempts["extract"]["ended_at"]
+
+
+def test_the_night_with_a_moody_payments_api(project: Project) -> None:
+    """A Wednesday: the API answers at the first try. On a Sunday the retry waits its honest 30 s."""
+    done = project.json("run", "nightly_revenue", "--date", "2026-04-01")
+    assert set(states(done).values()) == {"success"}
+
+
+def test_the_sweep_compares_its_fits(project: Project) -> None:
+    done = project.json("run", "model_sweep")
+    assert len(done["tasks"]) == 8
+    assert set(states(done).values()) == {"success"}
