@@ -43,6 +43,13 @@ RECONNECT_MS = 5
 """ZMQ's own 100 ms are waited for whenever the client is there before the kernel, which is always."""
 
 
+KEEP_OUTPUT = (
+    "(lambda iopub: iopub.schedule(lambda: iopub.socket.set(__import__('zmq').SNDHWM, 0)))"
+    "(get_ipython().kernel.iopub_thread)"
+)
+"""Tells ipykernel to queue its output without a limit; it would drop what a busy machine has not sent yet."""
+
+
 class KernelFailed(NbflowError):
     """The kernel did not start."""
 
@@ -179,6 +186,8 @@ class Kernel:
         await first_of(introduction, self.exited.wait(), timeout=START_TIMEOUT)
         if introduction.done():
             self.info = introduction.result()
+            if is_ipykernel(self._spec):
+                await first_of(self.client.evaluate(KEEP_OUTPUT), self.exited.wait())
             return
         introduction.cancel()
         if self.returncode is not None:
