@@ -15,9 +15,7 @@ from typing import Protocol
 
 import nbflow
 from nbflow.executors.worker import command
-
-START, PRELOAD, IDLE = "NBFLOW_KERNELS_START", "NBFLOW_KERNELS_PRELOAD", "NBFLOW_KERNELS_IDLE"
-"""How runner and servers are told of the settings below; `nbflow.notebooks.warm` reads them."""
+from nbflow.notebooks.environment import IDLE, PRELOAD, PROJECT, START
 
 UNKNOWN = 255
 """Exit code of a guard whose server died before it could tell."""
@@ -137,4 +135,4 @@ class ForkedGuard:
 def environment(project: Path, warm: Warm | None) -> dict[str, str]:
     """What every guard gets of ours."""
     mode = {START: "cold"} if warm is None else warm.variables()
-    return {**os.environ, "NBFLOW_PROJECT": str(project), **mode}
+    return {**os.environ, PROJECT: str(project), **mode}

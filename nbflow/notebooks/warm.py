@@ -23,12 +23,10 @@ from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
 from nbflow.notebooks import kernelserver, servers
+from nbflow.notebooks.environment import IDLE, PRELOAD, START
 
 NAME = "nbflow-warm"
 """Of the provisioner, as an entry point."""
-
-START, PRELOAD, IDLE = "NBFLOW_KERNELS_START", "NBFLOW_KERNELS_PRELOAD", "NBFLOW_KERNELS_IDLE"
-"""How a runner is told: `warm` or `cold`; modules to import before the fork; seconds that an unused server stays."""
 
 PARENT = "JPY_PARENT_PID"
 """Makes a kernel end when it loses its parent: a forked one would end with its server."""

@@ -133,14 +133,16 @@ def measure(work: Work, run: Callable[[Project, list[list[Path]]], None]) -> tup
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--most", type=int, default=1000, help="leave out works of more notebooks than this")
+    given = parser.parse_args()
+    rounds = given.rounds
     print(
         f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, Python {platform.python_version()}, {rounds} rounds\n"
     )
     print("| work | " + " | ".join(f"{name}: wall s (CPU s)" for name in CONTENDERS) + " | pool / nbflow |")
     print("|---|" + "---|" * (len(CONTENDERS) + 1))
     measure(WORKS[0], by_nbflow)  # the servers are up from here on, as on any but the first run of a day
-    for work in WORKS:
+    for work in (work for work in WORKS if sum(work.layers) <= given.most):
         taken: dict[str, list[tuple[float, float]]] = {name: [] for name in CONTENDERS}
         for _ in range(rounds if sum(work.layers) < 50 else 1):
             for name, run in CONTENDERS.items():
