@@ -54,12 +54,6 @@ def generations(tasks: Mapping[TaskName, Task]) -> tuple[tuple[TaskName, ...], .
     return tuple(tuple(sorted(layer, key=position.__getitem__)) for layer in nx.topological_generations(dag(tasks)))
 
 
-def ancestors(tasks: Mapping[TaskName, Task], name: TaskName) -> frozenset[TaskName]:
-    import networkx as nx
-
-    return frozenset(nx.ancestors(dag(tasks), name))
-
-
 def longest_paths(tasks: Mapping[TaskName, Task], cost: Callable[[TaskName], float]) -> dict[TaskName, float]:
     """For each task the cost of the dearest path from its start to the end of the pipeline, itself included."""
     rest: dict[TaskName, float] = {}

@@ -15,8 +15,6 @@ RunId = NewType("RunId", str)
 AttemptId = NewType("AttemptId", str)
 """`<run>/<task>/<number>`, with `<task>.<item>` for an item: also the attempt's folder below the pipeline's."""
 
-JsonValue = None | bool | int | float | str | list[Any] | dict[str, Any]
-
 GRACE = timedelta(seconds=10)
 """What a notebook gets between the interrupt and the kill (semantics §6)."""
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -99,8 +100,9 @@ def by_fork(launch: Launch, warm: Warm) -> ForkedGuard:
     return ForkedGuard(connection)
 
 
+@cache
 def _edition() -> str:
-    """Changes with nbflow's own code, so that no server outlives an upgrade."""
+    """Of the code that this process runs: a server of another edition is another server."""
     package = Path(nbflow.__file__).parent
     return str(max(file.stat().st_mtime_ns for file in package.rglob("*.py")))
 

@@ -30,11 +30,6 @@ def test_generations_are_layers() -> None:
     assert graph.generations(DIAMOND.tasks) == (("source",), ("left", "right"), ("publish",))
 
 
-def test_ancestors_are_transitive() -> None:
-    assert graph.ancestors(DIAMOND.tasks, "publish") == {"left", "right", "source"}
-    assert graph.ancestors(DIAMOND.tasks, "source") == frozenset()
-
-
 def test_a_cycle_is_a_path_in_the_order_of_execution() -> None:
     path = graph.cycle_path({"clean": ["report"], "join": ["clean"], "report": ["join"], "free": []})
     assert path is not None
