@@ -199,6 +199,8 @@ class ResetRequested:
     notebooks: Mapping[TaskName, FrozenNotebook] = field(default_factory=dict)
     """Fresh copies for the tasks that are reset; a task that is missing keeps its old copy."""
     kill: bool = False
+    is_backfill: bool = False
+    """The run's kind becomes `backfill` (semantics §5)."""
     note: str = ""
 
 
@@ -284,10 +286,12 @@ class Change:
     """One line of the change log: a transition, or an operator's action with who and why."""
 
     at: datetime
-    run: RunId
+    run: RunId | None
+    """None where the pipeline as a whole changed."""
     pipeline: PipelineName
     event: str
-    """What changed: `run`, `task`, `attempt`; or the action: `cancel`, `reset`, `mark`, `retry_now`, `refused`."""
+    """What changed: `run`, `task`, `attempt`, `skip` (ticks without a run); or the action: `cancel`, `reset`, `mark`,
+    `retry_now`, `refused`, `pause`, `resume`, `backfill`."""
     key: TaskKey | None = None
     attempt: int | None = None
     before: str | None = None
