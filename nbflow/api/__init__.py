@@ -1,0 +1,28 @@
+"""Everything a front end can ask or order, with the caller's role checked: the one path of CLI, REST and app."""
+
+from nbflow.api.actions import Actions
+from nbflow.api.bound import Store
+from nbflow.api.definitions import Definitions, next_ticks
+from nbflow.api.history import History
+from nbflow.api.roles import Caller, Role, needs
+from nbflow.api.runs import Runs
+from nbflow.api.views import Check, LogView, PipelineView, RepairView, RunView
+
+
+class Api(Definitions, History, Runs, Actions):
+    """Reads and commands for one caller. Methods raise NbflowError; nothing else is meant for people."""
+
+
+__all__ = [
+    "Api",
+    "Caller",
+    "Check",
+    "LogView",
+    "PipelineView",
+    "RepairView",
+    "Role",
+    "RunView",
+    "Store",
+    "needs",
+    "next_ticks",
+]

@@ -1,0 +1,50 @@
+"""A caller with the doors behind the api; every part of the api is made on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from nbflow.api.roles import Caller
+from nbflow.api.views import Check
+from nbflow.model import RunId
+from nbflow.ports import (
+    Clock,
+    Driver,
+    Logs,
+    Owners,
+    ReadStore,
+    RunStore,
+    Workspace,
+)
+
+
+class Store(RunStore, ReadStore, Protocol):
+    """Both sides of one store."""
+
+
+class Bound:
+    """One caller, and the doors that its reads and commands go through."""
+
+    def __init__(
+        self,
+        *,
+        caller: Caller,
+        store: Store,
+        workspace: Workspace,
+        logs: Logs,
+        clock: Clock,
+        driver: Driver,
+        owners: Owners,
+        pools: Mapping[str, int] | None = None,
+        checks: Sequence[Callable[[], Check]] = (),
+    ) -> None:
+        self.caller = caller
+        self._store, self._workspace, self._logs, self._clock = store, workspace, logs, clock
+        self._driver, self._owners = driver, owners
+        self._pools, self._checks = pools or {}, checks
+
+    def _has_owner(self, run: RunId) -> bool:
+        """Whether a live engine has the run."""
+        now = self._clock.now()
+        return any(lease.run == run and self._owners.is_alive(lease, now) for lease in self._store.owned())

@@ -1,0 +1,63 @@
+"""Pipelines as their manifests are on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from nbflow import schedule
+from nbflow.api.bound import Bound
+from nbflow.api.roles import Role, needs
+from nbflow.api.views import PipelineView
+from nbflow.errors import InvalidInput, InvalidManifest, Problem
+from nbflow.model import Pipeline
+from nbflow.ports import (
+    Definition,
+)
+from nbflow.schedule import Tick
+
+
+class Definitions(Bound):
+    """Reads of pipelines."""
+
+    @needs(Role.VIEWER)
+    def validate(self, paths: Sequence[str] = ()) -> tuple[Problem, ...]:
+        """Every problem of every manifest, or of those named."""
+        definitions = [self._workspace.load(path) for path in paths] if paths else self._workspace.definitions()
+        return tuple(problem for definition in definitions for problem in definition.problems)
+
+    @needs(Role.VIEWER)
+    def pipelines(self) -> tuple[PipelineView, ...]:
+        """Every manifest of the project, broken ones too, with the last run of each."""
+        return tuple(self._view(definition, runs=1) for definition in self._workspace.definitions())
+
+    @needs(Role.VIEWER)
+    def pipeline(self, name_or_path: str) -> PipelineView:
+        """One pipeline with its last ten runs."""
+        return self._view(self._workspace.load(name_or_path), runs=10)
+
+    def _view(self, definition: Definition, *, runs: int) -> PipelineView:
+        pipeline = definition.pipeline
+        if pipeline is None:
+            return PipelineView(definition=definition)
+        tick = next(iter(schedule.ticks(pipeline.schedule, self._clock.now())), None) if pipeline.schedule else None
+        return PipelineView(
+            definition=definition,
+            last_runs=tuple(self._store.list_runs(pipeline=pipeline.name, limit=runs)),
+            next_tick=tick,
+        )
+
+
+def next_ticks(view: PipelineView, after: datetime, count: int) -> tuple[Tick, ...]:
+    """The next `count` ticks of a pipeline's schedule. Raises InvalidInput where it has none."""
+    pipeline = usable(view.definition)
+    if pipeline.schedule is None:
+        raise InvalidInput(f"pipeline '{pipeline.name}' has no schedule", hint="It starts only by hand.")
+    found = schedule.ticks(pipeline.schedule, after)
+    return tuple(tick for tick, _ in zip(found, range(count), strict=False))
+
+
+def usable(definition: Definition) -> Pipeline:
+    if definition.pipeline is None:
+        raise InvalidManifest(definition.problems)
+    return definition.pipeline

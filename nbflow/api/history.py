@@ -1,0 +1,101 @@
+"""Runs, attempts and their logs, for everybody who only looks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from nbflow import why as sentences
+from nbflow.api.bound import Bound
+from nbflow.api.roles import Role, needs
+from nbflow.api.views import Check, LogView, RunView
+from nbflow.errors import NotFound
+from nbflow.live import LiveRun
+from nbflow.model import PipelineName, TaskKey, TaskName
+from nbflow.ports import (
+    Progress,
+    StoredRun,
+)
+from nbflow.run import (
+    Attempt,
+    Change,
+    Run,
+)
+from nbflow.states import RunState
+
+
+class History(Bound):
+    """Reads of runs."""
+
+    @needs(Role.VIEWER)
+    def runs(self, pipeline: str | None = None, state: RunState | None = None, limit: int = 20) -> Sequence[Run]:
+        """History, newest first."""
+        name = PipelineName(pipeline) if pipeline else None
+        return self._store.list_runs(pipeline=name, state=state, limit=limit)
+
+    @needs(Role.VIEWER)
+    def status(self, ref: str) -> RunView:
+        """One run; `ref` as RUN of the command line."""
+        stored = self._store.load(self._store.find_run(ref))
+        attempts = self._store.attempts(stored.run.id)
+        return RunView(
+            stored=stored,
+            attempts=attempts,
+            notebooks={
+                attempt.id: self._logs.folder(attempt.id, stored.run.pipeline) / "notebook.ipynb"
+                for tried in attempts.values()
+                for attempt in tried
+            },
+        )
+
+    @needs(Role.VIEWER)
+    def log(self, ref: str, task: str, number: int | None = None) -> LogView:
+        """The executed notebook of an attempt, by default the latest."""
+        view = self.status(ref)
+        key = live_run(view.stored).get(TaskKey.parse(task)).key
+        tried = view.attempts.get(key, ())
+        chosen = [attempt for attempt in tried if number in {None, attempt.number}]
+        if not chosen:
+            which = f"attempt {number}" if number else "attempt"
+            raise NotFound(f"task '{key.address}' of run {view.run.id} has no {which}", hint=self.why(ref, task))
+        notebook = self._logs.notebook(chosen[-1].id, view.run.pipeline)
+        return LogView(attempt=chosen[-1], path=view.notebooks[chosen[-1].id], notebook=notebook)
+
+    @needs(Role.VIEWER)
+    def progress(self, run: Run, attempt: Attempt) -> Progress | None:
+        """How far a running attempt has come."""
+        return self._logs.progress(attempt.id, run.pipeline)
+
+    @needs(Role.VIEWER)
+    def usual_seconds(self, pipeline: PipelineName) -> Mapping[TaskName, float]:
+        """What each task usually takes."""
+        return self._store.usual_seconds(pipeline)
+
+    @needs(Role.VIEWER)
+    def changes(self, after: int = 0, ref: str | None = None) -> Sequence[Change]:
+        """The change log, of one run or of all."""
+        return self._store.changes(after, run=self._store.find_run(ref) if ref else None)
+
+    @needs(Role.VIEWER)
+    def why(self, ref: str, task: str) -> str:
+        """One sentence: why a task run stands where it stands."""
+        stored = self._store.load(self._store.find_run(ref))
+        live = live_run(stored)
+        key = live.get(TaskKey.parse(task)).key
+        return sentences.why(
+            live,
+            key,
+            self._clock.now(),
+            pools=self._pools,
+            holders=self._store.pool_holders(),
+            usual=self._store.usual_seconds(stored.run.pipeline),
+            owner_is_alive=self._has_owner(stored.run.id),
+        )
+
+    @needs(Role.VIEWER)
+    def doctor(self) -> tuple[Check, ...]:
+        """Every check of the installation, in order."""
+        return tuple(check() for check in self._checks)
+
+
+def live_run(stored: StoredRun) -> LiveRun:
+    return LiveRun(stored.run, stored.pipeline, stored.tasks)

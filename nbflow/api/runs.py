@@ -1,0 +1,103 @@
+"""New runs, and carrying them to their end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+from uuid import uuid4
+
+from nbflow import lifecycle, params, schedule
+from nbflow.api.bound import Bound
+from nbflow.api.definitions import usable
+from nbflow.api.roles import Role, needs
+from nbflow.errors import InvalidInput, NotFound
+from nbflow.live import LiveRun
+from nbflow.model import DataInterval, PipelineName, RunId, Schedule, Task, TaskName
+from nbflow.run import (
+    Run,
+)
+from nbflow.states import RunKind, TaskState
+from nbflow.text import did_you_mean
+
+
+class Runs(Bound):
+    """Commands that begin runs."""
+
+    @needs(Role.OPERATOR)
+    def create_run(
+        self,
+        name_or_path: str,
+        *,
+        given: Mapping[str, Any] | None = None,
+        texts: Mapping[str, str] | None = None,
+        when: date | datetime | None = None,
+        tasks: Sequence[str] = (),
+        lend_from: str | None = None,
+        key: str | None = None,
+    ) -> Run:
+        """A new manual run, owned by this process; drive it with `drive`.
+
+        `given` are parameter values, `texts` values as a person typed them. `when` is a date, meaning its first tick,
+        or an instant. `tasks` limits the run to some tasks; `lend_from` names a run whose reported values stand in
+        for those left out. `key` makes the creation idempotent: the second call returns the first run.
+        """
+        definition = self._workspace.load(name_or_path)
+        pipeline = usable(definition)
+        chosen = [_task(pipeline.tasks, name) for name in tasks]
+        lent = self._lend(lend_from, pipeline.name, [name for name in pipeline.tasks if name not in chosen])
+        frozen = self._workspace.freeze(definition, chosen or None)
+        now = self._clock.now()
+        logical_date, run_date, interval = _dates(pipeline.schedule, when, now)
+        run_id = RunId(_new_id(now))
+        run, task_runs = lifecycle.plan(
+            frozen.pipeline,
+            frozen.notebooks,
+            run_id=run_id,
+            manifest=frozen.sha256,
+            given={**(given or {}), **params.parse_texts(pipeline.params, texts or {})},
+            kind=RunKind.MANUAL,
+            run_key=f"key:{key}" if key else f"manual:{run_id}",
+            logical_date=logical_date,
+            run_date=run_date,
+            interval=interval,
+            now=now,
+            by=self.caller.name,
+            lent=lent if chosen else {},
+        )
+        if self._store.add_run(run, task_runs, frozen, self._driver.lease(run_id, now)):
+            return run
+        return self._store.load(self._store.run_of_key(run.pipeline, run.run_key)).run
+
+    def _lend(
+        self, ref: str | None, pipeline: PipelineName, left_out: Sequence[TaskName]
+    ) -> Mapping[TaskName, Mapping[str, Any]]:
+        if ref is None:
+            return {}
+        lender = self._store.load(self._store.find_run(ref))
+        if lender.run.pipeline != pipeline:
+            raise InvalidInput(f"run {lender.run.id} is of pipeline '{lender.run.pipeline}', not of '{pipeline}'")
+        finished = {key.task: task.outputs for key, task in lender.tasks.items() if task.state is TaskState.SUCCESS}
+        return {name: outputs for name, outputs in finished.items() if name in left_out}
+
+    @needs(Role.OPERATOR)
+    def drive(self, run: RunId, watch: Callable[[LiveRun], None] | None = None) -> Run:
+        """Carry a run to its end here; returns it as it ended."""
+        return self._driver.drive(run, watch)
+
+
+def _task(tasks: Mapping[TaskName, Task], name: str) -> TaskName:
+    if TaskName(name) not in tasks:
+        raise NotFound(f"there is no task '{name}'", hint=did_you_mean(name, tasks))
+    return TaskName(name)
+
+
+def _dates(timing: Schedule | None, when: date | datetime | None, now: datetime) -> tuple[datetime, date, DataInterval]:
+    if isinstance(when, datetime) or when is None:
+        return schedule.for_instant(timing, when or now)
+    return schedule.for_date(timing, when)
+
+
+def _new_id(now: datetime) -> str:
+    """Sorts by time and reads as one: `20260401-020000-3f9a1c`."""
+    return f"{now:%Y%m%d-%H%M%S}-{uuid4().hex[:6]}"

@@ -1,0 +1,78 @@
+"""What front ends are shown: frozen views over the values of runs and pipelines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nbflow.model import TaskKey
+from nbflow.ports import (
+    Definition,
+    StoredRun,
+)
+from nbflow.run import (
+    Attempt,
+    Run,
+    TaskRun,
+)
+from nbflow.schedule import Tick
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipelineView:
+    """A pipeline as it is on disk, with what its history says."""
+
+    definition: Definition
+    last_runs: tuple[Run, ...] = ()
+    """Newest first."""
+    next_tick: Tick | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunView:
+    """A run with its task runs and all their attempts."""
+
+    stored: StoredRun
+    attempts: Mapping[TaskKey, Sequence[Attempt]]
+    notebooks: Mapping[str, Path]
+    """Attempt id → executed notebook."""
+
+    @property
+    def run(self) -> Run:
+        return self.stored.run
+
+    @property
+    def tasks(self) -> Mapping[TaskKey, TaskRun]:
+        return self.stored.tasks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogView:
+    """The executed notebook of one attempt."""
+
+    attempt: Attempt
+    path: Path
+    notebook: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepairView:
+    """What a repair would do."""
+
+    again: tuple[TaskKey, ...]
+    changed: tuple[TaskKey, ...]
+    """Of those, the ones whose notebook on disk differs from the copy that they ran."""
+    old_params: tuple[TaskKey, ...]
+    """Finished task runs that ran with the parameters of before, and keep their results."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One finding of `doctor`; `hint` says what to do where it is not fine."""
+
+    name: str
+    is_fine: bool
+    message: str
+    hint: str = ""

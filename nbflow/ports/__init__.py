@@ -1,0 +1,27 @@
+"""The doors to everything outside the rules. The docstring is the contract; adapters are tested against it."""
+
+from nbflow.ports.outside import Clock, Driver, Executor, Logs, Workspace
+from nbflow.ports.runs import Owners, ReadStore, RunStore
+from nbflow.ports.schedules import BackfillProgress, Leader, NewRun, ScheduleStore
+from nbflow.ports.values import Definition, FrozenPipeline, Lease, Progress, Signature, StoredRun
+
+__all__ = [
+    "BackfillProgress",
+    "Clock",
+    "Definition",
+    "Driver",
+    "Executor",
+    "FrozenPipeline",
+    "Leader",
+    "Lease",
+    "Logs",
+    "NewRun",
+    "Owners",
+    "Progress",
+    "ReadStore",
+    "RunStore",
+    "ScheduleStore",
+    "Signature",
+    "StoredRun",
+    "Workspace",
+]

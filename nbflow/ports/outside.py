@@ -1,0 +1,125 @@
+"""The doors to the world: time, processes, folders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from nbflow.live import LiveRun
+from nbflow.model import AttemptId, FrozenNotebook, Pipeline, PipelineName, RunId, TaskName
+from nbflow.ports.values import Definition, FrozenPipeline, Lease, Progress
+from nbflow.run import (
+    Attempt,
+    AttemptEnded,
+    AttemptStarted,
+    Run,
+    StartAttempt,
+    StopAttempt,
+)
+
+
+class Clock(Protocol):
+    """Time. Only loops own one; everything else is given `now`."""
+
+    def now(self) -> datetime:
+        """The current instant, aware, UTC."""
+        ...
+
+
+class Executor(Protocol):
+    """Runs attempts. Never raises for what a notebook does: that arrives as a fact."""
+
+    def free_slots(self) -> int:
+        """How many more attempts may be started now; never negative."""
+        ...
+
+    def start(self, order: StartAttempt) -> None:
+        """Begin one attempt. Starting the same attempt twice begins it once.
+
+        What prevents the start (disk full, no process) arrives from `poll` as an ended attempt with cause `storage`.
+        """
+        ...
+
+    def stop(self, order: StopAttempt) -> None:
+        """Ask an attempt to end; its end arrives from `poll`. Unknown or ended attempts are passed over.
+
+        May be called again with a shorter grace.
+        """
+        ...
+
+    def poll(self) -> Sequence[AttemptStarted | AttemptEnded]:
+        """What was seen since the last call; never blocks. Each fact is delivered at least once.
+
+        An end is reported only when no process of the attempt is left.
+        """
+        ...
+
+    def wait(self, seconds: float) -> None:
+        """Return when `poll` may have news, or after `seconds`."""
+        ...
+
+    def adopt(self, attempts: Sequence[Attempt], pipeline: PipelineName) -> None:
+        """Take over attempts that another engine of this machine started.
+
+        Those still alive are polled like own ones; of those that ended the outcome is read; those that left none are
+        swept and reported `lost`.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of everything held in this process. Foreground runners end; others go on."""
+        ...
+
+
+class Workspace(Protocol):
+    """The folders of manifests and notebooks."""
+
+    def definitions(self) -> Sequence[Definition]:
+        """Every manifest of the project with its problems, in name order."""
+        ...
+
+    def load(self, name_or_path: str) -> Definition:
+        """One pipeline by name, folder, manifest or `.ipynb`. Raises NotFound with the nearest name."""
+        ...
+
+    def freeze(self, definition: Definition, tasks: Sequence[TaskName] | None = None) -> FrozenPipeline:
+        """Copy manifest and notebooks by content hash; `tasks` limits it to some. Raises InvalidManifest."""
+        ...
+
+    def refreeze(self, pipeline: Pipeline, old: Mapping[TaskName, FrozenNotebook]) -> Mapping[TaskName, FrozenNotebook]:
+        """Copies of the notebooks as they are now, for the tasks named in `old`. Raises InvalidInput."""
+        ...
+
+
+class Logs(Protocol):
+    """The attempt folders, for readers."""
+
+    def folder(self, attempt: AttemptId, pipeline: PipelineName) -> Path:
+        """Where the attempt's files are (semantics §8); absolute."""
+        ...
+
+    def notebook(self, attempt: AttemptId, pipeline: PipelineName) -> Any:
+        """The executed notebook as it stands (nbformat 4). Raises NotFound."""
+        ...
+
+    def progress(self, attempt: AttemptId, pipeline: PipelineName) -> Progress | None:
+        """How far a running attempt has come; None before its first event."""
+        ...
+
+
+class Driver(Protocol):
+    """Something that can own runs and carry them to their end: an engine."""
+
+    def lease(self, run: RunId, now: datetime) -> Lease:
+        """The lease to create a run with, so that it has an owner from its first moment."""
+        ...
+
+    def drive(self, run: RunId, watch: Callable[[LiveRun], None] | None = None) -> Run:
+        """Own the run until it has ended. Raises Conflict while its owner is alive."""
+        ...
+
+    def close_abandoned(self) -> Sequence[RunId]:
+        """End the runs whose foreground owner is gone."""
+        ...

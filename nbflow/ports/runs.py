@@ -1,0 +1,130 @@
+"""The doors to runs that are kept: the store that writes them, the store that reads them, and who owns them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from nbflow.model import PipelineName, RunId, TaskKey, TaskName
+from nbflow.ports.values import FrozenPipeline, Lease, StoredRun
+from nbflow.run import (
+    Asked,
+    Attempt,
+    Change,
+    Decision,
+    Request,
+    Run,
+    TaskRun,
+)
+from nbflow.states import RunState
+
+
+class RunStore(Protocol):
+    """Runs, durable. Every method is one transaction; after an error nothing of it is visible."""
+
+    def add_run(self, run: Run, tasks: Sequence[TaskRun], frozen: FrozenPipeline, lease: Lease | None) -> bool:
+        """Create a run with its task runs; False if its pipeline has a run of that key already.
+
+        Its creation is the first line of its change log.
+        """
+        ...
+
+    def load(self, run: RunId) -> StoredRun:
+        """The run with its task runs and their live attempts. Raises NotFound."""
+        ...
+
+    def apply(self, decision: Decision, *, seen: int, lease: Lease, pools: Mapping[str, int]) -> Run:
+        """Save a decision; returns the run with its new version.
+
+        `pools` has the number of places of each pool. Raises StaleVersion if the run's version is not `seen`,
+        LeaseLost if `lease` is not the run's own any more, PoolFull if new attempts of the decision would overfill a
+        pool, counted over every live attempt of every run in the store.
+        """
+        ...
+
+    def claim(self, run: RunId, engine: str, *, now: datetime, ttl: timedelta, force: bool = False) -> Lease:
+        """Become the owner, with a higher epoch. Raises Conflict while another engine's lease is alive.
+
+        `force` takes it all the same: for a caller who has proved the owner dead.
+        """
+        ...
+
+    def renew(self, engine: str, *, now: datetime, ttl: timedelta) -> None:
+        """Extend all leases of `engine`."""
+        ...
+
+    def release(self, lease: Lease) -> None:
+        """Give up ownership; nothing happens if it was lost already."""
+        ...
+
+    def owned(self) -> Sequence[Lease]:
+        """The leases of all unfinished runs that have an owner."""
+        ...
+
+    def ask(self, run: RunId, request: Request, *, now: datetime) -> int:
+        """Leave a request for the run's owner; returns its id."""
+        ...
+
+    def asked(self, runs: Sequence[RunId]) -> Mapping[RunId, Sequence[Asked]]:
+        """Unanswered requests of these runs, oldest first."""
+        ...
+
+    def answer(self, request: int) -> str | None:
+        """What became of a request: None while open, empty when carried out, else why not."""
+        ...
+
+    def pool_holders(self) -> Mapping[str, Sequence[str]]:
+        """Who holds the places of each pool now: a task's address once for each place of its live attempt."""
+        ...
+
+    def run_of_key(self, pipeline: PipelineName, run_key: str) -> RunId:
+        """The run that has this key. Raises NotFound."""
+        ...
+
+
+class ReadStore(Protocol):
+    """History, for everybody who only looks."""
+
+    def find_run(self, ref: str) -> RunId:
+        """RUN of the command line: an id, a unique prefix of one, or `latest[:PIPELINE]`.
+
+        Raises NotFound, and InvalidInput with the candidates where a prefix fits several.
+        """
+        ...
+
+    def load(self, run: RunId) -> StoredRun: ...
+
+    def attempts(self, run: RunId) -> Mapping[TaskKey, Sequence[Attempt]]:
+        """All attempts of a run, oldest first; a task run without one is missing."""
+        ...
+
+    def list_runs(
+        self, *, pipeline: PipelineName | None = None, state: RunState | None = None, limit: int = 50
+    ) -> Sequence[Run]:
+        """Newest first."""
+        ...
+
+    def usual_seconds(self, pipeline: PipelineName) -> Mapping[TaskName, float]:
+        """Median duration of each task's last 20 successful attempts, as far as the last 100 runs have them."""
+        ...
+
+    def changes(self, after: int, *, run: RunId | None = None, limit: int = 1000) -> Sequence[Change]:
+        """The change log in order, from the first entry with `seq > after`."""
+        ...
+
+    def manifest_text(self, sha256: str) -> str:
+        """The frozen manifest as it was written. Raises NotFound."""
+        ...
+
+
+class Owners(Protocol):
+    """Which engines are alive. On one machine a held lock proves it; of others only the lease speaks."""
+
+    def hold(self, engine: str) -> None:
+        """Be known as alive until this process ends."""
+        ...
+
+    def is_alive(self, lease: Lease, now: datetime) -> bool:
+        """Whether the lease's engine may still write or have running attempts."""
+        ...
