@@ -5,18 +5,43 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, overload
 
 if TYPE_CHECKING:  # `nbflow next --cron` prints a document and needs nothing of a run
-    from nbflow.api import Check, PipelineView, RepairView, RunView
+    from nbflow.api import Check, LogView, PipelineView, RepairView, RunView
+    from nbflow.documents import (
+        AttemptDocument,
+        CellDocument,
+        DoctorDocument,
+        LogDocument,
+        ParamDocument,
+        PipelineDocument,
+        PipelinesDocument,
+        ProblemDocument,
+        ProblemsDocument,
+        RepairDocument,
+        RunDocument,
+        RunsDocument,
+        ScheduleDocument,
+        ShowDocument,
+        StatusDocument,
+        TaskDocument,
+        TaskRunDocument,
+        TickDocument,
+        TicksDocument,
+        WhyDocument,
+    )
     from nbflow.errors import Problem
     from nbflow.model import Param, Schedule, Task, TaskKey
+    from nbflow.notebooks.show import ShownCell
     from nbflow.run import Attempt, Run, TaskRun
     from nbflow.schedule import Tick
 
-Document = dict[str, Any]
 
-
+@overload
+def instant(at: datetime) -> str: ...
+@overload
+def instant(at: datetime | None) -> str | None: ...
 def instant(at: datetime | None) -> str | None:
     """ISO 8601 in UTC with `Z`; milliseconds only where there are any."""
     if at is None:
@@ -33,18 +58,18 @@ def seconds(start: datetime | None, end: datetime | None) -> float | None:
 # --- runs ---------------------------------------------------------------------------------------------------------
 
 
-def status_document(view: RunView) -> Document:
+def status_document(view: RunView) -> StatusDocument:
     return {
         "run": run(view.run),
         "tasks": [task_run(each, view.attempts.get(key, ()), view.notebooks) for key, each in view.tasks.items()],
     }
 
 
-def runs_document(runs: Iterable[Run]) -> Document:
+def runs_document(runs: Iterable[Run]) -> RunsDocument:
     return {"runs": [run(each) for each in runs]}
 
 
-def run(of: Run) -> Document:
+def run(of: Run) -> RunDocument:
     return {
         "id": of.id,
         "pipeline": of.pipeline,
@@ -59,7 +84,7 @@ def run(of: Run) -> Document:
     }
 
 
-def task_run(of: TaskRun, attempts: Sequence[Attempt], notebooks: Mapping[str, Path]) -> Document:
+def task_run(of: TaskRun, attempts: Sequence[Attempt], notebooks: Mapping[str, Path]) -> TaskRunDocument:
     return {
         "id": of.key.task,
         "item": of.key.item,
@@ -73,7 +98,7 @@ def task_run(of: TaskRun, attempts: Sequence[Attempt], notebooks: Mapping[str, P
     }
 
 
-def attempt(of: Attempt, notebook: Path) -> Document:
+def attempt(of: Attempt, notebook: Path) -> AttemptDocument:
     return {
         "number": of.number,
         "state": of.state.value,
@@ -90,15 +115,33 @@ def attempt(of: Attempt, notebook: Path) -> Document:
     }
 
 
-def log_document(run_id: str, task: TaskKey, tried: Attempt, notebook: Path, cells: Iterable[Document]) -> Document:
-    return {"run": run_id, "task": task.address, "attempt": attempt(tried, notebook), "cells": list(cells)}
+def log_document(run_id: str, log: LogView) -> LogDocument:
+    from nbflow.notebooks.show import cells_of
+
+    return {
+        "run": run_id,
+        "task": log.attempt.key.address,
+        "attempt": attempt(log.attempt, log.path),
+        "cells": [cell(each) for each in cells_of(log.notebook)],
+    }
 
 
-def why_document(run_id: str, task: TaskKey, state: str, sentence: str) -> Document:
+def cell(of: ShownCell) -> CellDocument:
+    return {
+        "number": of.number,
+        "type": of.kind,
+        "state": of.state or None,
+        "seconds": of.seconds,
+        "source": of.source,
+        "outputs": [dict(each) for each in of.outputs],
+    }
+
+
+def why_document(run_id: str, task: TaskKey, state: str, sentence: str) -> WhyDocument:
     return {"run": run_id, "task": task.address, "state": state, "why": sentence}
 
 
-def repair_document(run_id: str, view: RepairView) -> Document:
+def repair_document(run_id: str, view: RepairView) -> RepairDocument:
     return {
         "run": run_id,
         "again": [key.address for key in view.again],
@@ -110,7 +153,7 @@ def repair_document(run_id: str, view: RepairView) -> Document:
 # --- definitions --------------------------------------------------------------------------------------------------
 
 
-def problems_document(problems: Iterable[Problem]) -> Document:
+def problems_document(problems: Iterable[Problem]) -> ProblemsDocument:
     """`ok` is false where at least one problem is an error."""
     found = list(problems)
     return {
@@ -119,7 +162,7 @@ def problems_document(problems: Iterable[Problem]) -> Document:
     }
 
 
-def problem(of: Problem) -> Document:
+def problem(of: Problem) -> ProblemDocument:
     return {
         "file": of.file,
         "line": of.line,
@@ -131,12 +174,11 @@ def problem(of: Problem) -> Document:
     }
 
 
-def pipelines_document(views: Iterable[PipelineView]) -> Document:
+def pipelines_document(views: Iterable[PipelineView]) -> PipelinesDocument:
     return {"pipelines": [pipeline(each) for each in views]}
 
 
-def pipeline(view: PipelineView) -> Document:
-    """A row of the list; of a manifest that cannot be used the name is null and `problems` says why."""
+def pipeline(view: PipelineView) -> PipelineDocument:
     of = view.definition.pipeline
     return {
         "name": of.name if of else None,
@@ -152,8 +194,7 @@ def pipeline(view: PipelineView) -> Document:
     }
 
 
-def show_document(view: PipelineView) -> Document:
-    """One pipeline whole: the row of the list, its parameters and tasks, and its last runs."""
+def show_document(view: PipelineView) -> ShowDocument:
     of = view.definition.pipeline
     return {
         "pipeline": pipeline(view),
@@ -163,7 +204,7 @@ def show_document(view: PipelineView) -> Document:
     }
 
 
-def param(of: Param) -> Document:
+def param(of: Param) -> ParamDocument:
     return {
         "name": of.name,
         "type": of.type,
@@ -174,7 +215,7 @@ def param(of: Param) -> Document:
     }
 
 
-def task(of: Task) -> Document:
+def task(of: Task) -> TaskDocument:
     return {
         "id": of.name,
         "notebook": of.notebook,
@@ -187,8 +228,7 @@ def task(of: Task) -> Document:
     }
 
 
-def schedule(of: Schedule | None) -> Document | None:
-    """`every` is in seconds."""
+def schedule(of: Schedule | None) -> ScheduleDocument | None:
     if of is None:
         return None
     return {
@@ -200,18 +240,18 @@ def schedule(of: Schedule | None) -> Document | None:
     }
 
 
-def ticks_document(timezone: str, ticks: Iterable[Tick]) -> Document:
+def ticks_document(timezone: str, ticks: Iterable[Tick]) -> TicksDocument:
     return {"timezone": timezone, "ticks": [tick(each) for each in ticks]}
 
 
-def tick(of: Tick) -> Document:
+def tick(of: Tick) -> TickDocument:
     return {"utc": instant(of.instant), "local": of.local.isoformat(timespec="seconds"), "note": of.note}
 
 
 # --- the installation ---------------------------------------------------------------------------------------------
 
 
-def doctor_document(checks: Iterable[Check]) -> Document:
+def doctor_document(checks: Iterable[Check]) -> DoctorDocument:
     found = list(checks)
     return {
         "ok": all(each.is_fine for each in found),

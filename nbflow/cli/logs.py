@@ -6,11 +6,10 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from nbflow import shapes
 from nbflow.api import Api, LogView
 from nbflow.cli.words import local_time, one_line, state_text, style_of, took, utc_time
 from nbflow.errors import InvalidInput, NotFound
@@ -149,20 +148,4 @@ def _facts(run: Run, attempt: Attempt) -> Mapping[str, str]:
         "attempt": str(attempt.number),
         "started": local_time(attempt.started_at),
         "took": took(attempt.started_at, attempt.ended_at),
-    }
-
-
-def document(run: Run, log: LogView) -> shapes.Document:
-    cells = ({**_cell(each), "outputs": [dict(output) for output in each.outputs]} for each in cells_of(log.notebook))
-    return shapes.log_document(run.id, log.attempt.key, log.attempt, log.path, cells)
-
-
-def _cell(of: ShownCell) -> dict[str, Any]:
-    """`number` is null for the cell with the parameters of the run; `state` is null for cells that hold no code."""
-    return {
-        "number": of.number,
-        "type": of.kind,
-        "state": of.state or None,
-        "seconds": of.seconds,
-        "source": of.source,
     }

@@ -82,6 +82,7 @@ def logs(
     The failing cell stands first, then the whole log. Long outputs are cut in the middle; the notebook has them all.
     """
     from nbflow.cli import logs as show
+    from nbflow.shapes import log_document
 
     if sum((html is not None, follow, as_json)) > 1:
         raise InvalidInput("--html, --follow and --json exclude each other")
@@ -96,7 +97,7 @@ def logs(
         show.write_html(view.run, log, html)
         session.say(f"written to {html}")
     elif as_json:
-        session.print_json(show.document(view.run, log))
+        session.print_json(log_document(view.run.id, log))
     else:
         show.print_log(session.out, view.run, log)
 

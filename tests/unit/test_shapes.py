@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from building import NOW, pipeline, task
-from cli_world import FAILURE, SUCCESS, played, succeeding, view_of
+from cli_world import FAILED_LOG, FAILURE, SUCCESS, played, succeeding, view_of
 
 from nbflow import shapes
-from nbflow.api import Check, PipelineView, RepairView
+from nbflow.api import Check, LogView, PipelineView, RepairView
 from nbflow.errors import Problem
 from nbflow.model import Param, Retries, Schedule, TaskKey
 from nbflow.ports import Definition
@@ -272,6 +272,21 @@ def test_a_doctor_who_found_something() -> None:
 def test_a_log_has_its_attempt_and_its_cells() -> None:
     shown = view_of(played(*FAILURE))
     attempt = shown.attempts[TaskKey.parse("clean")][0]
-    document = shapes.log_document("r1", attempt.key, attempt, shown.notebooks[attempt.id], [{"number": 1}])
-    assert (document["run"], document["task"], document["cells"]) == ("r1", "clean", [{"number": 1}])
+    log = LogView(attempt=attempt, path=shown.notebooks[attempt.id], notebook=FAILED_LOG)
+    document = shapes.log_document("r1", log)
+    assert (document["run"], document["task"]) == ("r1", "clean")
     assert document["attempt"]["failing_cell"] == 3
+    assert [(cell["number"], cell["type"], cell["state"]) for cell in document["cells"]] == [
+        (1, "markdown", None),
+        (2, "code", "success"),
+        (3, "code", "failed"),
+        (4, "code", "not_run"),
+    ]
+    assert document["cells"][1] == {
+        "number": 2,
+        "type": "code",
+        "state": "success",
+        "seconds": 0.2,
+        "source": "orders = load()",
+        "outputs": [{"output_type": "stream", "name": "stdout", "text": "12 orders\n"}],
+    }

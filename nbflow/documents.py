@@ -1,0 +1,204 @@
+"""The JSON documents that scripts rely on, as types: what `--json` prints and REST answers. `nbflow.shapes` makes them.
+
+Times are ISO 8601 in UTC with `Z`; None is null. A key that is added later is no break; one that goes is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from typing_extensions import TypedDict  # pydantic reads those of `typing` only from Python 3.12 on
+
+
+class RunDocument(TypedDict):
+    id: str
+    pipeline: str
+    state: str
+    kind: str
+    run_key: str
+    logical_date: str
+    params: dict[str, Any]
+    created_at: str
+    started_at: str | None
+    ended_at: str | None
+
+
+class RunsDocument(TypedDict):
+    runs: list[RunDocument]
+
+
+class ErrorDocument(TypedDict):
+    """The exception that ended a cell."""
+
+    name: str
+    message: str
+
+
+class AttemptDocument(TypedDict):
+    """`notebook` is the path of the executed notebook; `failing_cell` counts from 1 in the source; memory in bytes."""
+
+    number: int
+    state: str
+    cause: str | None
+    started_at: str | None
+    ended_at: str | None
+    seconds: float | None
+    notebook: str
+    failing_cell: int | None
+    error: ErrorDocument | None
+    signal: int | None
+    kernel_start: str | None
+    peak_memory: int | None
+
+
+class TaskRunDocument(TypedDict):
+    id: str
+    item: int | None
+    state: str
+    cause: str | None
+    reason: str | None
+    set_by: str | None
+    note: str | None
+    outputs: dict[str, Any]
+    attempts: list[AttemptDocument]
+
+
+class StatusDocument(TypedDict):
+    run: RunDocument
+    tasks: list[TaskRunDocument]
+
+
+class CellDocument(TypedDict):
+    """`number` is null for the cell with the parameters of the run; `state` for cells that hold no code."""
+
+    number: int | None
+    type: str
+    state: str | None
+    seconds: float | None
+    source: str
+    outputs: list[dict[str, Any]]
+
+
+class LogDocument(TypedDict):
+    run: str
+    task: str
+    attempt: AttemptDocument
+    cells: list[CellDocument]
+
+
+class WhyDocument(TypedDict):
+    run: str
+    task: str
+    state: str
+    why: str
+
+
+class RepairDocument(TypedDict):
+    """Addresses of the tasks that would run again, of those whose notebook changed, and of those that keep results
+    that they made with the old parameters.
+    """
+
+    run: str
+    again: list[str]
+    changed_notebooks: list[str]
+    old_params: list[str]
+
+
+class ProblemDocument(TypedDict):
+    file: str
+    line: int
+    column: int
+    where: str
+    message: str
+    hint: str
+    severity: str
+
+
+class ProblemsDocument(TypedDict):
+    """`ok` is false where at least one problem is an error."""
+
+    ok: bool
+    problems: list[ProblemDocument]
+
+
+class ScheduleDocument(TypedDict):
+    """`every` is in seconds."""
+
+    cron: str | None
+    every: float | None
+    timezone: str
+    start: str | None
+    end: str | None
+
+
+class PipelineDocument(TypedDict):
+    """A row of the list; of a manifest that cannot be used the name is null and `problems` says why."""
+
+    name: str | None
+    path: str
+    description: str
+    owner: str
+    tags: list[str]
+    tasks: int
+    schedule: ScheduleDocument | None
+    next: str | None
+    last_run: RunDocument | None
+    problems: list[ProblemDocument]
+
+
+class PipelinesDocument(TypedDict):
+    pipelines: list[PipelineDocument]
+
+
+class ParamDocument(TypedDict):
+    name: str
+    type: str
+    default: Any
+    required: bool
+    choices: list[Any]
+    description: str
+
+
+class TaskDocument(TypedDict):
+    """`timeout` is in seconds."""
+
+    id: str
+    notebook: str
+    depends_on: list[str]
+    run_if: str
+    max_retries: int
+    timeout: float | None
+    pool: str | None
+    allow_failure: bool
+
+
+class ShowDocument(TypedDict):
+    """One pipeline whole: the row of the list, its parameters and tasks, and its last runs."""
+
+    pipeline: PipelineDocument
+    params: list[ParamDocument]
+    tasks: list[TaskDocument]
+    runs: list[RunDocument]
+
+
+class TickDocument(TypedDict):
+    utc: str
+    local: str
+    note: str
+
+
+class TicksDocument(TypedDict):
+    timezone: str
+    ticks: list[TickDocument]
+
+
+class CheckDocument(TypedDict):
+    name: str
+    ok: bool
+    message: str
+    hint: str
+
+
+class DoctorDocument(TypedDict):
+    ok: bool
+    checks: list[CheckDocument]
