@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from difflib import get_close_matches
 
+_UNITS = ("bytes", "kB", "MB", "GB", "TB")
+
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """`Did you mean 'clean'?`, or what exists where nothing is near; empty where nothing exists."""
@@ -42,6 +44,35 @@ def seconds_text(seconds: float) -> str:
         return f"{hours} h {minutes} min"
     days, hours = divmod(hours, 24)
     return f"{days} d {hours} h"
+
+
+def took(start: datetime | None, end: datetime | None, now: datetime | None = None) -> str:
+    """How long it took, or has taken up to `now`; empty where it has not begun."""
+    last = end or now
+    return seconds_text(max(0.0, (last - start).total_seconds())) if start and last else ""
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 task`, `3 tasks`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def size_text(size: int) -> str:
+    """Bytes in steps of a thousand: `812 bytes`, `1.2 kB`, `48 MB`."""
+    if size < 1000:
+        return counted(size, "byte")
+    value, unit = float(size), 0
+    while value >= 999.5 and unit < 4:
+        value, unit = value / 1000, unit + 1
+    number = f"{value:.1f}".removesuffix(".0") if value < 9.95 else f"{value:.0f}"
+    return f"{number} {_UNITS[unit]}"
+
+
+def with_offset(at: datetime) -> str:
+    """As the clock shows it, with its UTC offset: `Sun 2026-03-08 03:00 -07:00`."""
+    seconds = ":%S" if at.second else ""
+    offset = at.strftime("%z")
+    return f"{at.strftime(f'%a %Y-%m-%d %H:%M{seconds}')} {offset[:3]}:{offset[3:5]}"
 
 
 def clock_time(at: datetime) -> str:

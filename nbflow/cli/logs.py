@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from nbflow.api import Api, LogView
-from nbflow.cli.words import local_time, one_line, state_text, style_of, took, utc_time
+from nbflow.cli.words import local_time, one_line, state_text, style_of, utc_time
 from nbflow.errors import InvalidInput, NotFound
 from nbflow.model import TaskKey
 from nbflow.notebooks.show import ShownCell, cell_lines, cells_of, followed_lines, language_of
 from nbflow.run import Attempt, Run
 from nbflow.states import CAUSE_SENTENCES, AttemptState
+from nbflow.text import took
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 from nbflow import graph
 from nbflow.cli.progress import Cells, Snapshot, transition_text
 from nbflow.cli.tables import cut
-from nbflow.cli.words import counted, counts_text, one_line, state_text, style_of, took, values_text
+from nbflow.cli.words import counts_text, one_line, state_text, style_of, values_text
 from nbflow.model import TaskName
 from nbflow.ports import Progress
 from nbflow.run import Run, TaskRun
 from nbflow.states import TaskState
-from nbflow.text import seconds_text
+from nbflow.text import counted, seconds_text, took
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

@@ -11,8 +11,9 @@ import typer
 from nbflow.cli.definitions import PANEL, usable
 from nbflow.cli.session import Json, Session, command
 from nbflow.cli.tables import new_table
-from nbflow.cli.words import utc_time, with_offset
+from nbflow.cli.words import utc_time
 from nbflow.errors import InvalidInput
+from nbflow.text import with_offset
 
 if TYPE_CHECKING:
     from nbflow.schedule import Tick

@@ -10,7 +10,6 @@ from enum import StrEnum
 from typing import Any
 
 from nbflow.model import Schedule
-from nbflow.text import seconds_text
 
 LOOKS: dict[str, tuple[str, str]] = {
     "failed": ("✕", "red"),
@@ -43,21 +42,10 @@ def one_line(text: str) -> str:
     return _CONTROL.sub(" ", text).strip()
 
 
-def counted(count: int, noun: str) -> str:
-    """`1 task`, `3 tasks`."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
 def counts_text(counts: Mapping[Any, int]) -> str:
     """`3 running · 1 failed`, in the order of LOOKS, without zeros."""
     said = {str(state): count for state, count in counts.items() if count}
     return " · ".join(f"{said[state]:,} {state}" for state in LOOKS if state in said)
-
-
-def took(start: datetime | None, end: datetime | None, now: datetime | None = None) -> str:
-    """How long it took, or has taken up to `now`; empty where it has not begun."""
-    last = end or now
-    return seconds_text(max(0.0, (last - start).total_seconds())) if start and last else ""
 
 
 def local_time(at: datetime | None) -> str:
@@ -73,13 +61,6 @@ def short_time(at: datetime | None, now: datetime) -> str:
 
 def utc_time(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ").replace(":00Z", "Z")
-
-
-def with_offset(at: datetime) -> str:
-    """As the clock shows it, with its UTC offset: `Sun 2026-03-08 03:00 -07:00`."""
-    seconds = ":%S" if at.second else ""
-    offset = at.strftime("%z")
-    return f"{at.strftime(f'%a %Y-%m-%d %H:%M{seconds}')} {offset[:3]}:{offset[3:5]}"
 
 
 def shell(*words: str) -> str:

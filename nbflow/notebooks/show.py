@@ -14,7 +14,7 @@ from typing import Any
 from rich.text import Text
 
 from nbflow.notebooks.document import BANNER, INJECTED, Cell, CellState, Notebook, tags_of
-from nbflow.text import seconds_text
+from nbflow.text import seconds_text, size_text
 
 LONGEST_LINE = 2000
 """Characters of a line that are shown."""
@@ -176,4 +176,4 @@ def _size(mime: str, data: str) -> str:
         size = len(data.encode()) if mime == "image/svg+xml" else len(base64.b64decode(data))
     except ValueError:
         size = len(data)
-    return f"{size / 1000:,.0f} kB" if size >= 1000 else f"{size} bytes"
+    return size_text(size)

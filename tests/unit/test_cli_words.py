@@ -9,6 +9,7 @@ import nbformat
 import pytest
 from cli_world import CommandLine
 
+from nbflow import text
 from nbflow.cli import words
 from nbflow.cli.starter import FIRST_PIPELINE, TEMPLATE
 from nbflow.model import Schedule
@@ -67,8 +68,8 @@ def test_a_schedule_says_zone_and_limits() -> None:
 
 def test_times() -> None:
     local = datetime(2026, 3, 8, 3, 0, tzinfo=timezone(timedelta(hours=-7)))
-    assert words.with_offset(local) == "Sun 2026-03-08 03:00 -07:00"
-    assert words.with_offset(local.replace(second=5)) == "Sun 2026-03-08 03:00:05 -07:00"
+    assert text.with_offset(local) == "Sun 2026-03-08 03:00 -07:00"
+    assert text.with_offset(local.replace(second=5)) == "Sun 2026-03-08 03:00:05 -07:00"
     assert words.utc_time(local) == "2026-03-08 10:00Z"
     assert words.utc_time(local.replace(second=5)) == "2026-03-08 10:00:05Z"
 
@@ -82,14 +83,14 @@ def test_of_today_only_the_time_of_day_is_said() -> None:
 
 def test_durations_never_run_backwards() -> None:
     now = datetime(2026, 4, 1, tzinfo=UTC)
-    assert words.took(now, None, now - timedelta(seconds=1)) == "0.0 s"
-    assert words.took(None, None, now) == ""
-    assert words.took(now, None) == ""
+    assert text.took(now, None, now - timedelta(seconds=1)) == "0.0 s"
+    assert text.took(None, None, now) == ""
+    assert text.took(now, None) == ""
 
 
 def test_counts() -> None:
-    assert words.counted(1, "task") == "1 task"
-    assert words.counted(2000, "task") == "2,000 tasks"
+    assert text.counted(1, "task") == "1 task"
+    assert text.counted(2000, "task") == "2,000 tasks"
     assert (
         words.counts_text({TaskState.SUCCESS: 2, TaskState.FAILED: 1, TaskState.WAITING: 0}) == "1 failed · 2 success"
     )
