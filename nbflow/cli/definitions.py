@@ -11,8 +11,9 @@ import typer
 
 from nbflow.cli.session import OK, WRONG_USE, Json, Session, command
 from nbflow.cli.tables import cut, new_table, print_runs
-from nbflow.cli.words import local_time, one_line, schedule_text, shell, short_time, state_text, style_of
+from nbflow.cli.words import local_time, one_line, shell, short_time, state_text, style_of
 from nbflow.errors import InvalidManifest
+from nbflow.schedule.words import schedule_text
 from nbflow.text import counted, join_names, with_offset
 
 if TYPE_CHECKING:
