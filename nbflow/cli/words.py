@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-
 LOOKS: dict[str, tuple[str, str]] = {
     "failed": ("✕", "red"),
     "lost": ("✕", "red"),
