@@ -63,9 +63,18 @@ class TaskRunDocument(TypedDict):
     attempts: list[AttemptDocument]
 
 
+class EstimateDocument(TypedDict):
+    """When a run will probably have ended; `slow`: on a bad day; `usual`: when it usually has."""
+
+    ready: str
+    slow: str
+    usual: str | None
+
+
 class StatusDocument(TypedDict):
     run: RunDocument
     tasks: list[TaskRunDocument]
+    estimate: EstimateDocument | None
 
 
 class CellDocument(TypedDict):

@@ -63,7 +63,7 @@ class LiveRun:
         self.unexcused = 0
         self._due: list[tuple[datetime, TaskKey]] = []
         self._ready: list[tuple[StartOrder, TaskKey]] = []
-        self._order = self._start_order()
+        self.start_order = self._start_order()
         for task_run in tasks.values():
             self._count(None, task_run)
 
@@ -140,7 +140,7 @@ class LiveRun:
         if after.state is TaskState.RETRY_WAIT and after.not_before is not None:
             heapq.heappush(self._due, (after.not_before, key))
         if self._is_ready(key):
-            heapq.heappush(self._ready, (self._order[key], key))
+            heapq.heappush(self._ready, (self.start_order[key], key))
 
     def _waits_for(self, at: datetime, key: TaskKey) -> bool:
         task_run = self.tasks[key]

@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # `nbflow next --cron` prints a document and needs nothing of
         AttemptDocument,
         CellDocument,
         DoctorDocument,
+        EstimateDocument,
         LogDocument,
         ParamDocument,
         PipelineDocument,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:  # `nbflow next --cron` prints a document and needs nothing of
         WhyDocument,
     )
     from nbflow.errors import Problem
+    from nbflow.estimates import Estimate
     from nbflow.model import Param, Schedule, Task, TaskKey
     from nbflow.notebooks.show import ShownCell
     from nbflow.run import Attempt, Run, TaskRun
@@ -58,11 +60,17 @@ def seconds(start: datetime | None, end: datetime | None) -> float | None:
 # --- runs ---------------------------------------------------------------------------------------------------------
 
 
-def status_document(view: RunView) -> StatusDocument:
+def status_document(view: RunView, expected: Estimate | None = None) -> StatusDocument:
+    """`estimate` is null where the run has ended, or nothing is known of it."""
     return {
         "run": run(view.run),
         "tasks": [task_run(each, view.attempts.get(key, ()), view.notebooks) for key, each in view.tasks.items()],
+        "estimate": estimate(expected) if expected else None,
     }
+
+
+def estimate(of: Estimate) -> EstimateDocument:
+    return {"ready": instant(of.ready), "slow": instant(of.slow), "usual": instant(of.usual)}
 
 
 def runs_document(runs: Iterable[Run]) -> RunsDocument:

@@ -16,7 +16,7 @@ from nbflow.api import Api, Caller, Role
 from nbflow.clock import SystemClock
 from nbflow.engine import Engine
 from nbflow.executors.launch import Warm
-from nbflow.executors.local import LocalExecutor
+from nbflow.executors.local import LocalExecutor, cores
 from nbflow.live import LiveRun
 from nbflow.model import RunId
 from nbflow.notebooks.logs import FolderLogs
@@ -171,6 +171,7 @@ def open_project(project: Path | None = None, *, slots: int | None = None) -> Li
         driver=driver,
         owners=owners,
         pools=chosen.pools,
+        slots=slots or chosen.slots or cores(),
         checks=doctor.checks(project=root, outputs=outputs, open_store=store.open, workspace=workspace),
     )
     return Live(project=root, settings=chosen, api=api, driver=driver, store=store)

@@ -19,6 +19,7 @@ from typer.testing import CliRunner, Result
 from nbflow.api import Check, LogView, PipelineView, RepairView, RunView
 from nbflow.cli import app
 from nbflow.errors import Problem
+from nbflow.estimates import Estimate, Past
 from nbflow.model import TaskKey
 from nbflow.ports import Progress, StoredRun
 from nbflow.run import Attempt, ErrorInfo, ResetRequested
@@ -164,6 +165,12 @@ class FakeApi:
 
     def usual_seconds(self, pipeline: str) -> dict[str, float]:
         return {"extract": 9.0}
+
+    def past(self, pipeline: str) -> Past:
+        return Past(seconds={"extract": [9.0]}, good=(), slots=1)
+
+    def estimate(self, ref: str) -> Estimate | None:
+        return self.past("nightly").finish(self.play.live, self.play.now)
 
     def why(self, ref: str, task: str) -> str:
         self._called("why", ref=ref, task=task)

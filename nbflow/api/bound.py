@@ -37,12 +37,13 @@ class Bound:
         driver: Driver,
         owners: Owners,
         pools: Mapping[str, int] | None = None,
+        slots: int = 1,
         checks: Sequence[Callable[[], Check]] = (),
     ) -> None:
         self.caller = caller
         self._store, self._workspace, self._logs, self._clock = store, workspace, logs, clock
         self._driver, self._owners = driver, owners
-        self._pools, self._checks = pools or {}, checks
+        self._pools, self._slots, self._checks = pools or {}, slots, checks
 
     def _has_owner(self, run: RunId) -> bool:
         """Whether a live engine has the run."""

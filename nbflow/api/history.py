@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import median
 
 from nbflow import why as sentences
 from nbflow.api.bound import Bound
 from nbflow.api.roles import Role, needs
 from nbflow.api.views import Check, LogView, RunView
 from nbflow.errors import NotFound
+from nbflow.estimates import Estimate, Past
 from nbflow.live import LiveRun
 from nbflow.model import PipelineName, TaskKey, TaskName
 from nbflow.ports import (
@@ -21,6 +23,9 @@ from nbflow.run import (
     Run,
 )
 from nbflow.states import RunState
+
+GOOD_RUNS = 20
+"""Runs that say when a pipeline is usually ready."""
 
 
 class History(Bound):
@@ -68,7 +73,19 @@ class History(Bound):
     @needs(Role.VIEWER)
     def usual_seconds(self, pipeline: PipelineName) -> Mapping[TaskName, float]:
         """What each task usually takes."""
-        return self._store.usual_seconds(pipeline)
+        return {task: median(samples) for task, samples in self._store.durations(pipeline).items()}
+
+    @needs(Role.VIEWER)
+    def past(self, pipeline: PipelineName) -> Past:
+        """What earlier runs tell of the coming ones."""
+        good = self._store.list_runs(pipeline=pipeline, state=RunState.SUCCESS, limit=GOOD_RUNS)
+        return Past(seconds=self._store.durations(pipeline), good=good, slots=self._slots, pools=self._pools)
+
+    @needs(Role.VIEWER)
+    def estimate(self, ref: str) -> Estimate | None:
+        """When a run will probably have ended; None where it has, or nothing is known of it."""
+        live = live_run(self._store.load(self._store.find_run(ref)))
+        return None if live.has_ended else self.past(live.run.pipeline).finish(live, self._clock.now())
 
     @needs(Role.VIEWER)
     def changes(self, after: int = 0, ref: str | None = None) -> Sequence[Change]:
@@ -87,7 +104,7 @@ class History(Bound):
             self._clock.now(),
             pools=self._pools,
             holders=self._store.pool_holders(),
-            usual=self._store.usual_seconds(stored.run.pipeline),
+            usual=self.usual_seconds(stored.run.pipeline),
             owner_is_alive=self._has_owner(stored.run.id),
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from types import FrameType, TracebackType
@@ -17,7 +17,8 @@ from nbflow.states import RunState
 
 if TYPE_CHECKING:
     from nbflow.api import RunView
-    from nbflow.model import PipelineName, RunId, TaskName
+    from nbflow.estimates import Past
+    from nbflow.model import PipelineName, RunId
     from nbflow.run import Run
     from nbflow.wiring import Live
 
@@ -78,7 +79,7 @@ def drive(
     session: Session, live: Live, pipeline: PipelineName, work: Callable[[Driving], Run]
 ) -> tuple[RunView, Driving]:
     """Let `work` carry a run on here, or follow it where another process does; returns it as it ended."""
-    watcher = _watcher(session, live, live.api.usual_seconds(pipeline))
+    watcher = _watcher(session, live, live.api.past(pipeline))
     with Driving(live, watcher) as driving:
         run = work(driving)
         return follow(live, run.id, watcher, until=lambda view: view.run.state.is_terminal), driving
@@ -100,7 +101,7 @@ def exit_code(view: RunView, driving: Driving) -> int:
     return INTERRUPTED if driving.interrupts else FAILED
 
 
-def _watcher(session: Session, live: Live, usual: Mapping[TaskName, float]) -> Watcher:
+def _watcher(session: Session, live: Live, past: Past) -> Watcher:
     if session.err.is_terminal and not session.err.is_dumb_terminal:
-        return Picture(session.err, live.api.progress, usual)
+        return Picture(session.err, live.api.progress, past)
     return Lines(session.say)

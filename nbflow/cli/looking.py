@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -51,15 +52,18 @@ def runs(
 def status(session: Session, run: RunRef, as_json: Json = False) -> None:
     """Show one run: its tasks, what failed, what to do next."""
     from nbflow.cli.report import print_status
+    from nbflow.cli.words import ready_text
     from nbflow.shapes import status_document
 
     with session.open_runs() as live:
         view = live.api.status(run)
+        estimate = live.api.estimate(view.run.id)
         if as_json:
-            session.print_json(status_document(view))
+            session.print_json(status_document(view, estimate))
         else:
             usual = live.api.usual_seconds(view.run.pipeline)
-            print_status(session.out, view, live.api.progress, usual, session.command)
+            ready = ready_text(estimate, datetime.now(UTC))
+            print_status(session.out, view, live.api.progress, usual, session.command, ready)
 
 
 def logs(

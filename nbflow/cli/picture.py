@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 from nbflow import graph
 from nbflow.cli.progress import Cells, Snapshot, transition_text
 from nbflow.cli.tables import cut
-from nbflow.cli.words import counts_text, one_line, state_text, style_of, values_text
+from nbflow.cli.words import counts_text, one_line, ready_text, state_text, style_of, values_text
+from nbflow.estimates import Past
+from nbflow.live import LiveRun
 from nbflow.model import TaskName
 from nbflow.ports import Progress
 from nbflow.run import Run, TaskRun
@@ -51,10 +53,11 @@ _RANK = {
 class Picture:
     """A table that is drawn anew at most four times a second; its last state stays on the screen."""
 
-    def __init__(self, console: Console, cells: Cells, usual: Mapping[TaskName, float]) -> None:
+    def __init__(self, console: Console, cells: Cells, past: Past) -> None:
         from rich.live import Live
 
-        self._console, self._cells, self._usual = console, cells, usual
+        self._console, self._cells, self._past = console, cells, past
+        self._usual = past.usual_seconds
         self._live = Live(console=console, auto_refresh=False, redirect_stdout=False)
         self._began, self._drawn_at = datetime.now(UTC), float("-inf")
         self._is_open = False
@@ -79,7 +82,8 @@ class Picture:
         rows = rows_to_show(snapshot, self._order, self._console.size.height - 4)
         notice = "" if snapshot.run.state.is_terminal else self.notice
         now = datetime.now(UTC)
-        picture = draw(snapshot, rows, self._cells, self._usual, now, began=self._began, notice=notice)
+        ready = ready_text(self._past.finish(live_run(snapshot), now), now)
+        picture = draw(snapshot, rows, self._cells, self._usual, now, began=self._began, ready=ready, notice=notice)
         self._live.update(picture, refresh=True)
 
     def _is_due(self, run: Run) -> bool:
@@ -91,6 +95,10 @@ class Picture:
         is_due = self._is_open and (run.state.is_terminal or now - self._drawn_at >= 1 / PICTURES_A_SECOND)
         self._drawn_at = now if is_due else self._drawn_at
         return is_due
+
+
+def live_run(snapshot: Snapshot) -> LiveRun:
+    return snapshot if isinstance(snapshot, LiveRun) else LiveRun(snapshot.run, snapshot.pipeline, snapshot.tasks)
 
 
 def rows_to_show(snapshot: Snapshot, order: Sequence[TaskName], most: int) -> list[TaskRun]:
@@ -119,6 +127,7 @@ def draw(
     *,
     began: datetime | None = None,
     header: bool = True,
+    ready: str = "",
     notice: str = "",
 ) -> RenderableType:
     """The run as it stands: a line above (`header`), a row for each of `rows`, a line of counts below.
@@ -136,7 +145,8 @@ def draw(
     top = Text.assemble((run.pipeline, "bold"), f"  {run.run_date}  ", (f"run {run.id}", "dim"), overflow="ellipsis")
     bottom = Text(
         f"{ended:,} of {counted(len(snapshot.tasks), 'task')} ended · {hidden}{counts_text(counts)}"
-        + (f" · {elapsed}" if elapsed else ""),
+        + (f" · {elapsed}" if elapsed else "")
+        + (f" · {ready}" if ready else ""),
         style="dim",
         overflow="ellipsis",
         no_wrap=True,

@@ -29,7 +29,12 @@ Command = Callable[..., str]
 
 
 def print_status(
-    console: Console, view: RunView, cells: Cells, usual: Mapping[TaskName, float], command: Command
+    console: Console,
+    view: RunView,
+    cells: Cells,
+    usual: Mapping[TaskName, float],
+    command: Command,
+    ready: str = "",
 ) -> None:
     """The whole run: what it is, a row for each task, then `print_end`'s failures."""
     run = view.run
@@ -41,6 +46,7 @@ def print_status(
         "created": local_time(run.created_at),
         "started": local_time(run.started_at),
         "ended": local_time(run.ended_at),
+        "expected": ready,
     }
     for name, value in facts.items():
         if value:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
+
+from nbflow.estimates import Estimate
+from nbflow.text import clock_time
 
 LOOKS: dict[str, tuple[str, str]] = {
     "failed": ("✕", "red"),
@@ -43,6 +46,16 @@ def counts_text(counts: Mapping[Any, int]) -> str:
     """`3 running · 1 failed`, in the order of LOOKS, without zeros."""
     said = {str(state): count for state, count in counts.items() if count}
     return " · ".join(f"{said[state]:,} {state}" for state in LOOKS if state in said)
+
+
+def ready_text(estimate: Estimate | None, now: datetime) -> str:
+    """`ready at 06:40, usually 06:25`; with seconds where it is near. Empty where nothing is known."""
+    if estimate is None:
+        return ""
+    is_near = estimate.ready - now < timedelta(minutes=10)
+    ready = clock_time(estimate.ready) if is_near else short_time(estimate.ready, now)
+    usually = clock_time(estimate.usual) if estimate.usual and is_near else short_time(estimate.usual, now)
+    return f"ready at {ready}" + (f", usually {usually}" if usually else "")
 
 
 def local_time(at: datetime | None) -> str:

@@ -105,8 +105,8 @@ class ReadStore(Protocol):
         """Newest first."""
         ...
 
-    def usual_seconds(self, pipeline: PipelineName) -> Mapping[TaskName, float]:
-        """Median duration of each task's last 20 successful attempts, as far as the last 100 runs have them."""
+    def durations(self, pipeline: PipelineName) -> Mapping[TaskName, Sequence[float]]:
+        """Seconds of each task's last 20 successful attempts, newest first, as far as the last 100 runs have them."""
         ...
 
     def changes(self, after: int, *, run: RunId | None = None, limit: int = 1000) -> Sequence[Change]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from statistics import median
 
 from sqlalchemy import Connection, func, select
 
@@ -24,7 +23,7 @@ NEWEST_FIRST = (runs.c.created_at.desc(), runs.c.id.desc())
 
 SAMPLES = 20
 RECENT_RUNS = 100
-"""How far back `usual_seconds` looks: what a task took long ago is not what it usually takes, and a long history must
+"""How far back `durations` looks: what a task took long ago is not what it usually takes, and a long history must
 not make every view slow."""
 
 
@@ -87,7 +86,7 @@ class SqlHistory:
             raise NotFound(f"pipeline '{pipeline}' has no run of key '{run_key}'")
         return RunId(found)
 
-    def usual_seconds(self, pipeline: PipelineName) -> Mapping[TaskName, float]:
+    def durations(self, pipeline: PipelineName) -> Mapping[TaskName, Sequence[float]]:
         recent = select(runs.c.id).where(runs.c.pipeline == pipeline).order_by(*NEWEST_FIRST).limit(RECENT_RUNS)
         latest = func.row_number().over(partition_by=attempts.c.task, order_by=attempts.c.ended_at.desc())
         ranked = (
@@ -96,11 +95,12 @@ class SqlHistory:
             .where(attempts.c.started_at.is_not(None), attempts.c.ended_at.is_not(None))
             .subquery()
         )
-        seconds: dict[TaskName, list[float]] = defaultdict(list)
+        found: dict[TaskName, list[float]] = defaultdict(list)
         with self._database.read() as connection:
-            for row in connection.execute(select(ranked).where(ranked.c.rank <= SAMPLES)):
-                seconds[row.task].append((row.ended_at - row.started_at).total_seconds())
-        return {task: median(samples) for task, samples in seconds.items()}
+            newest_first = select(ranked).where(ranked.c.rank <= SAMPLES).order_by(ranked.c.task, ranked.c.rank)
+            for row in connection.execute(newest_first):
+                found[row.task].append((row.ended_at - row.started_at).total_seconds())
+        return dict(found)
 
     def changes(self, after: int, *, run: RunId | None = None, limit: int = 1000) -> Sequence[Change]:
         query = select(changes).where(changes.c.seq > after).order_by(changes.c.seq).limit(limit)

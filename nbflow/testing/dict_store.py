@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import count
-from statistics import median
 
 from nbflow import run_ref
 from nbflow.errors import Conflict, LeaseLost, NotFound, PoolFull, StaleVersion
@@ -204,14 +203,14 @@ class DictStore:
         runs = (record.run for record in self._newest())
         return [run for run in runs if pipeline in {None, run.pipeline} and state in {None, run.state}][:limit]
 
-    def usual_seconds(self, pipeline: PipelineName) -> Mapping[TaskName, float]:
+    def durations(self, pipeline: PipelineName) -> Mapping[TaskName, Sequence[float]]:
         of_pipeline = [record for record in self._newest() if record.run.pipeline == pipeline]
         attempts = (attempt for record in of_pipeline[:100] for attempt in record.attempts.values())
         seconds: dict[TaskName, list[tuple[datetime, float]]] = defaultdict(list)
         for each in attempts:
             if each.state is AttemptState.SUCCESS and each.started_at and each.ended_at:
                 seconds[each.key.task].append((each.ended_at, (each.ended_at - each.started_at).total_seconds()))
-        return {task: median(each for _, each in sorted(samples)[-20:]) for task, samples in seconds.items()}
+        return {task: [each for _, each in sorted(samples)[-20:][::-1]] for task, samples in seconds.items()}
 
     def changes(self, after: int, *, run: RunId | None = None, limit: int = 1000) -> Sequence[Change]:
         return [change for change in self._changes if change.seq > after and run in {None, change.run}][:limit]

@@ -318,6 +318,13 @@ def test_status_as_text_and_as_json(nbflow: CommandLine) -> None:
     assert json.loads(nbflow("status", "latest", "--json").stdout) == shapes.status_document(view_of(nbflow.api.play))
 
 
+def test_status_of_an_unfinished_run_says_when_it_will_be_ready(nbflow: CommandLine) -> None:
+    nbflow.api.play = Play(CHAIN)
+    assert re.search(r"  expected ready at .*\d\d:\d\d", nbflow("status", "latest").stdout)
+    estimate = json.loads(nbflow("status", "latest", "--json").stdout)["estimate"]
+    assert (estimate["ready"], estimate["usual"]) == ("2026-04-01T09:00:09Z", None)
+
+
 def test_runs_can_be_narrowed_down(nbflow: CommandLine) -> None:
     nbflow.api.play = played(*SUCCESS)
     done = nbflow("runs", "nightly", "--state", "failed", "--limit", "5", "--json")

@@ -18,6 +18,7 @@ from nbflow.cli import driving
 from nbflow.cli.driving import SIGNALS, Driving
 from nbflow.cli.picture import Picture, draw, rows_to_show
 from nbflow.cli.progress import Lines, transition_text
+from nbflow.estimates import Past
 from nbflow.model import Pipeline, Retries
 from nbflow.ports import Progress
 from nbflow.run import Asked, Attempt, CancelRequested, Run
@@ -105,6 +106,15 @@ def test_the_picture_of_a_run() -> None:
     ]
 
 
+def test_a_run_with_a_past_says_when_it_will_be_ready() -> None:
+    play = Play(CHAIN)
+    screen = StringIO()
+    past = Past(seconds={"extract": [3600.0], "clean": [60.0]}, good=(), slots=1)
+    with Picture(Console(file=screen, force_terminal=True, width=120), no_cells, past) as watcher:
+        watcher(play.live)
+    assert re.search(r"0 of 3 tasks ended · .* · ready at (\d{4}-\d\d-\d\d )?\d\d:\d\d\b", screen.getvalue())
+
+
 def test_only_the_last_column_gives_way_on_a_narrow_screen() -> None:
     play = played(succeeding("extract"), failing(message="x" * 200))
     lines = drawn(play, width=50)
@@ -139,7 +149,7 @@ def test_the_picture_is_drawn_on_a_terminal_and_stays_at_the_end() -> None:
     screen = StringIO()
     console = Console(file=screen, force_terminal=True, width=80, height=20, markup=False, highlight=False)
     play = Play(CHAIN)
-    with Picture(console, no_cells, {}) as watcher:
+    with Picture(console, no_cells, Past(seconds={}, good=(), slots=1)) as watcher:
         watcher(play.live)
         for step in FAILURE:
             step(play)
@@ -151,7 +161,7 @@ def test_the_picture_is_drawn_on_a_terminal_and_stays_at_the_end() -> None:
 
 def test_the_picture_of_a_run_that_had_ended_is_not_drawn() -> None:
     screen = StringIO()
-    with Picture(Console(file=screen, force_terminal=True), no_cells, {}) as watcher:
+    with Picture(Console(file=screen, force_terminal=True), no_cells, Past(seconds={}, good=(), slots=1)) as watcher:
         watcher(played(*SUCCESS).live)
     assert screen.getvalue() == ""
 

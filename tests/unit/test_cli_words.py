@@ -12,7 +12,23 @@ from cli_world import CommandLine
 from nbflow import text
 from nbflow.cli import words
 from nbflow.cli.starter import FIRST_PIPELINE, TEMPLATE
+from nbflow.estimates import Estimate
 from nbflow.states import AttemptState, RunState, TaskState
+
+
+def expected(**minutes: float) -> Estimate:
+    at = {name: (datetime.now().astimezone() + timedelta(minutes=each)) for name, each in minutes.items()}
+    return Estimate(ready=at["ready"], slow=at["ready"], usual=at.get("usual"), spans={}, unknown=())
+
+
+def test_when_a_run_will_be_ready() -> None:
+    now = datetime.now().astimezone()
+    tomorrow, soon = expected(ready=1440, usual=1441), expected(ready=5)
+    assert words.ready_text(None, now) == ""
+    assert words.ready_text(soon, now) == f"ready at {soon.ready:%H:%M:%S}"
+    assert words.ready_text(tomorrow, now) == (
+        f"ready at {tomorrow.ready:%Y-%m-%d %H:%M}, usually {tomorrow.usual:%Y-%m-%d %H:%M}"
+    )
 
 
 @pytest.mark.parametrize("state", [*RunState, *TaskState, *AttemptState])

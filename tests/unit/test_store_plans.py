@@ -57,7 +57,7 @@ def plans(store: SqlStore, verb: Callable[[SqlStore], object]) -> list[str]:
         ),
         (lambda store: store.list_runs(state=RunState.RUNNING), "SCAN runs USING INDEX ix_runs_unfinished"),
         (
-            lambda store: store.usual_seconds(NIGHTLY),
+            lambda store: store.durations(NIGHTLY),
             "SEARCH runs USING COVERING INDEX ix_runs_pipeline_created_at_id (pipeline=?)",
         ),
         (lambda store: store.changes(7), "SEARCH changes USING INTEGER PRIMARY KEY (rowid>?)"),

@@ -112,21 +112,24 @@ class History:
         add(store, "r1")
         assert store.attempts(RunId("r1")) == {}
 
-    def test_what_a_task_usually_takes_is_the_median_of_its_successes(self, store: Store) -> None:
+    def test_what_a_task_took_is_known_of_its_successes_newest_first(self, store: Store) -> None:
         lease = add(store, "r1")
-        tried = [succeeded("r1", "extract", number, seconds) for number, seconds in enumerate((1, 2.5, 400), 1)]
+        tried = [
+            succeeded("r1", "extract", number, seconds, NOW + timedelta(hours=number))
+            for number, seconds in enumerate((1, 2.5, 400), 1)
+        ]
         tried.append(replace(succeeded("r1", "extract", 4, 9000), state=AttemptState.FAILED))
         tried.append(replace(succeeded("r1", "extract", 5, 9000), state=AttemptState.RUNNING, ended_at=None))
-        tried += [succeeded("r1", "load", number, seconds) for number, seconds in enumerate((10, 20.5), 1)]
+        tried.append(succeeded("r1", "load", 1, 20.5))
         save(store, lease, attempts=tried)
-        assert store.usual_seconds(PipelineName("nightly")) == {"extract": 2.5, "load": 15.25}
+        assert store.durations(PipelineName("nightly")) == {"extract": [400, 2.5, 1], "load": [20.5]}
 
     def test_only_the_last_twenty_successes_count(self, store: Store) -> None:
         lease = add(store, "r1")
         old = [succeeded("r1", "extract", number, 1000, NOW - timedelta(days=1)) for number in range(20, 40)]
         new = [succeeded("r1", "extract", number, number, NOW + timedelta(minutes=number)) for number in range(20)]
         save(store, lease, attempts=[replace(each, number=each.number + 1) for each in (*new, *old)])
-        assert store.usual_seconds(PipelineName("nightly")) == {"extract": 9.5}
+        assert store.durations(PipelineName("nightly")) == {"extract": list(range(20))[::-1]}
 
     def test_long_ago_says_nothing_about_what_is_usual(self, store: Store) -> None:
         frozen = a_frozen("extract", "once")
@@ -135,12 +138,12 @@ class History:
             if at < 2:
                 task = "once" if at == 0 else "extract"
                 save(store, lease, attempts=[succeeded(f"r{at}", task, 1, 5)])
-        assert store.usual_seconds(PipelineName("nightly")) == {"extract": 5}
+        assert store.durations(PipelineName("nightly")) == {"extract": [5]}
 
     def test_another_pipeline_says_nothing_about_it(self, store: Store) -> None:
         lease = add(store, "r1", a_frozen("extract", pipeline="weekly"))
         save(store, lease, attempts=[succeeded("r1", "extract", 1, 5)])
-        assert store.usual_seconds(PipelineName("nightly")) == {}
+        assert store.durations(PipelineName("nightly")) == {}
 
     def test_the_change_log_is_read_from_where_one_was(self, store: Store) -> None:
         first, second = add(store, "r1"), add(store, "r2")
