@@ -10,10 +10,11 @@ from nbflow.api.bound import Bound
 from nbflow.api.roles import Role, needs
 from nbflow.api.views import PipelineView
 from nbflow.errors import InvalidInput, InvalidManifest, Problem
-from nbflow.model import Pipeline
+from nbflow.model import Pipeline, PipelineName
 from nbflow.ports import (
     Definition,
 )
+from nbflow.run import Run
 from nbflow.schedule import Tick
 
 
@@ -27,25 +28,28 @@ class Definitions(Bound):
         return tuple(problem for definition in definitions for problem in definition.problems)
 
     @needs(Role.VIEWER)
-    def pipelines(self) -> tuple[PipelineView, ...]:
-        """Every manifest of the project, broken ones too, with the last run of each."""
-        return tuple(self._view(definition, runs=1) for definition in self._workspace.definitions())
+    def pipelines(self, runs: int = 1) -> tuple[PipelineView, ...]:
+        """Every manifest of the project, broken ones too, with the last `runs` runs of each."""
+        return tuple(self._view(definition, runs=runs) for definition in self._workspace.definitions())
 
     @needs(Role.VIEWER)
-    def pipeline(self, name_or_path: str) -> PipelineView:
-        """One pipeline with its last ten runs."""
-        return self._view(self._workspace.load(name_or_path), runs=10)
+    def pipeline(self, name_or_path: str, runs: int = 10) -> PipelineView:
+        """One pipeline with its last `runs` runs."""
+        return self._view(self._workspace.load(name_or_path), runs=runs)
 
     def _view(self, definition: Definition, *, runs: int) -> PipelineView:
         pipeline = definition.pipeline
         if pipeline is None:
-            return PipelineView(definition=definition)
+            return PipelineView(definition=definition, last_runs=self._runs_of(definition.name, runs))
         tick = next(iter(schedule.ticks(pipeline.schedule, self._clock.now())), None) if pipeline.schedule else None
         return PipelineView(
             definition=definition,
-            last_runs=tuple(self._store.list_runs(pipeline=pipeline.name, limit=runs)),
+            last_runs=self._runs_of(pipeline.name, runs),
             next_tick=tick,
         )
+
+    def _runs_of(self, name: str, limit: int) -> tuple[Run, ...]:
+        return tuple(self._store.list_runs(pipeline=PipelineName(name), limit=limit)) if name else ()
 
 
 def next_ticks(view: PipelineView, after: datetime, count: int) -> tuple[Tick, ...]:

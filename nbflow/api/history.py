@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from statistics import median
 
 from nbflow import why as sentences
@@ -95,18 +96,28 @@ class History(Bound):
     @needs(Role.VIEWER)
     def why(self, ref: str, task: str) -> str:
         """One sentence: why a task run stands where it stands."""
-        stored = self._store.load(self._store.find_run(ref))
-        live = live_run(stored)
+        live = live_run(self._store.load(self._store.find_run(ref)))
         key = live.get(TaskKey.parse(task)).key
-        return sentences.why(
+        return self._whys(live, [key])[key]
+
+    @needs(Role.VIEWER)
+    def whys(self, stored: StoredRun) -> Mapping[TaskKey, str]:
+        """The same for every task run that has not ended."""
+        return self._whys(live_run(stored), [key for key, task in stored.tasks.items() if not task.state.is_terminal])
+
+    def _whys(self, live: LiveRun, keys: Sequence[TaskKey]) -> Mapping[TaskKey, str]:
+        if not keys:
+            return {}
+        why = partial(
+            sentences.why,
             live,
-            key,
-            self._clock.now(),
+            now=self._clock.now(),
             pools=self._pools,
             holders=self._store.pool_holders(),
-            usual=self.usual_seconds(stored.run.pipeline),
-            owner_is_alive=self._has_owner(stored.run.id),
+            usual=self.usual_seconds(live.run.pipeline),
+            owner_is_alive=self._has_owner(live.run.id),
         )
+        return {key: why(key) for key in keys}
 
     @needs(Role.VIEWER)
     def doctor(self) -> tuple[Check, ...]:

@@ -68,6 +68,8 @@ class Definition:
     problems: tuple[Problem, ...] = ()
     text: str = ""
     """The manifest as it was read."""
+    name: str = ""
+    """The pipeline's name, also where the manifest cannot be used; empty where it gives none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from nbflow.settings import FILE, STATE, Settings
 from nbflow.text import did_you_mean
 from nbflow.workspace.frozen import FrozenNotebooks
 from nbflow.workspace.kernels import InstalledKernels
-from nbflow.workspace.reading import Reader, name_in, name_of, text_of
+from nbflow.workspace.reading import Reader, name_in, text_of
 from nbflow.workspace.search import MANIFEST, find_manifests
 
 __all__ = ["FolderWorkspace"]
@@ -43,7 +43,7 @@ class FolderWorkspace:
     def definitions(self) -> Sequence[Definition]:
         """Every manifest of the project in name order; a configured folder that does not exist is a problem, too."""
         found = [*self._reader.manifests(self._manifests()), *self._missing_folders()]
-        return sorted(found, key=lambda each: (name_of(each), each.path))
+        return sorted(found, key=lambda each: (each.name, each.path))
 
     def load(self, name_or_path: str) -> Definition:
         """One pipeline; a name goes before a path, and a notebook alone is a pipeline of one task."""
@@ -93,12 +93,12 @@ class FolderWorkspace:
         """For a manifest that writes its name in an unusual way; otherwise there is no such pipeline."""
         definitions = self.definitions()
         for each in definitions:
-            if name_of(each) == name:
+            if each.name == name:
                 return each
         if "/" in name or Path(name).suffix:
             known = [self._reader.label(each.path) for each in definitions]
             raise NotFound(f"there is no file '{name}'", hint=did_you_mean(name, known))
-        named = filter(None, map(name_of, definitions))
+        named = [each.name for each in definitions if each.name]
         raise NotFound(f"there is no pipeline '{name}'", hint=did_you_mean(name, named))
 
     # --- freezing --------------------------------------------------------------------------------------------------

@@ -34,11 +34,6 @@ def name_in(text: str) -> str:
     return found["name"] if found else ""
 
 
-def name_of(definition: Definition) -> str:
-    """The pipeline's name, empty where the manifest gives none."""
-    return definition.pipeline.name if definition.pipeline else name_in(definition.text)
-
-
 class Reader:
     """Reads the definitions of one project. Signatures are kept as long as their file does not change."""
 
@@ -51,8 +46,8 @@ class Reader:
         found = [self._manifest(path) for path in paths]
         named: dict[str, list[Path]] = {}
         for each in found:
-            named.setdefault(name_of(each), []).append(each.path)
-        return [self._refuse_twins(each, named[name_of(each)]) for each in found]
+            named.setdefault(each.name, []).append(each.path)
+        return [self._refuse_twins(each, named[each.name]) for each in found]
 
     def notebook(self, path: Path) -> Definition:
         """A notebook alone, as a pipeline of one task."""
@@ -87,7 +82,8 @@ class Reader:
         file = self.label(path) if path.is_relative_to(self._project) else path.name
         pipeline, problems = check(text, file=file, around=self._around(path.parent))
         labelled = tuple(replace(each, file=self.label(path)) for each in problems)
-        return Definition(path=path, pipeline=pipeline, problems=labelled, text=text)
+        name = pipeline.name if pipeline else name_in(text)
+        return Definition(path=path, pipeline=pipeline, problems=labelled, text=text, name=name)
 
     def _around(self, folder: Path) -> Surroundings:
         return Surroundings(
@@ -109,8 +105,7 @@ class Reader:
             raise NotFound(message, where=str(path), hint=did_you_mean(notebook, names)) from None
 
     def _refuse_twins(self, definition: Definition, named_so: Sequence[Path]) -> Definition:
-        name = name_of(definition)
-        if not name or len(named_so) == 1:
+        if not definition.name or len(named_so) == 1:
             return definition
         others = join_names(self.label(path) for path in named_so if path != definition.path)
         line, column = _place_of_name(definition.text)
@@ -119,7 +114,7 @@ class Reader:
             line=line,
             column=column,
             where="name",
-            message=f"there is another pipeline '{name}' in {others}",
+            message=f"there is another pipeline '{definition.name}' in {others}",
             hint="Give each its own name.",
         )
         problems = sorted([problem, *definition.problems], key=lambda each: (each.line, each.column))
