@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from itertools import islice, takewhile
 from typing import Literal
 
 from nbflow import schedule
 from nbflow.errors import InvalidInput
 from nbflow.model import Pipeline, PipelineName, RunId, Schedule
 from nbflow.run import Run
-from nbflow.schedule import RunDates
-from nbflow.states import RunState
+from nbflow.states import RUN_TERMINAL, RunState
 
 MOST = 10_000
 """Runs in one backfill."""
@@ -79,54 +79,47 @@ class BackfillItem:
 
 def run_key(tick: datetime) -> str:
     """The key of a tick's run, whoever creates it (semantics §5)."""
-    return f"sched:{tick.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return f"sched:{tick.astimezone(UTC).isoformat().removesuffix('+00:00')}Z"
 
 
-def dates(timing: Schedule | None, start: date, end: date, now: datetime) -> Iterator[RunDates]:
-    """What the runs of the local dates `start` to `end` are for, oldest first; none later than `now`.
+def dates(timing: Schedule | None, start: date, end: date) -> Iterator[tuple[datetime, date]]:
+    """Logical date and run date of each run for the local dates `start` to `end`, oldest first.
 
     Without a schedule there is one a day, at 00:00 UTC.
     """
-    if timing is None:
-        yield from _days(start, end, now)
+    if timing is not None:
+        yield from ((tick.instant, tick.run_date) for tick in schedule.on_dates(timing, start, end))
         return
-    begin = datetime.combine(start, time(), UTC) - timedelta(days=2)  # no zone is further from UTC
-    for tick in schedule.ticks(timing, begin):
-        if tick.instant > now or tick.run_date > end:
-            return
-        if tick.run_date >= start:
-            yield schedule.for_tick(timing, tick)
-
-
-def _days(start: date, end: date, now: datetime) -> Iterator[RunDates]:
     for number in range((end - start).days + 1):
         found = schedule.for_date(None, start + timedelta(days=number))
-        if found.logical_date > now:
-            return
-        yield found
+        yield found.logical_date, found.run_date
 
 
 def items(pipeline: Pipeline, asked: Backfill, now: datetime) -> tuple[BackfillItem, ...]:
-    """The ticks of a backfill in the order of their runs. Raises InvalidInput for a range without one, or too many."""
+    """The ticks of a backfill in the order of their runs; future ones are left out.
+
+    Raises InvalidInput for a range without a tick, or with too many.
+    """
     if asked.end < asked.start:
         raise InvalidInput(f"the range ends ({asked.end}) before it starts ({asked.start})")
-    found = []
-    for each in dates(pipeline.schedule, asked.start, asked.end, now):
-        found.append(each)
-        if len(found) > MOST:
-            raise InvalidInput(
-                f"{asked.start} to {asked.end} has more than {MOST:,} ticks", hint="Split it into several backfills."
-            )
-    if not found:
+    past = takewhile(lambda found: found[0] <= now, dates(pipeline.schedule, asked.start, asked.end))
+    found = [*islice(past, MOST + 1)]
+    if len(found) > MOST:
         raise InvalidInput(
-            f"pipeline '{pipeline.name}' has no tick from {asked.start} to {asked.end} that is past",
-            hint=f"See its ticks: nbflow next {pipeline.name} --after {asked.start}.",
+            f"{asked.start} to {asked.end} has more than {MOST:,} ticks", hint="Split it into several backfills."
+        )
+    if not found:
+        hint = "Without a schedule there is one a day, at 00:00 UTC."
+        if pipeline.schedule is not None:
+            hint = f"See its ticks: nbflow next {pipeline.name} --after {asked.start}."
+        raise InvalidInput(
+            f"pipeline '{pipeline.name}' has no tick from {asked.start} to {asked.end} that is past", hint=hint
         )
     if asked.is_reverse:
         found.reverse()
     return tuple(
-        BackfillItem(position=position, logical_date=each.logical_date, run_date=each.run_date)
-        for position, each in enumerate(found)
+        BackfillItem(position=position, logical_date=logical_date, run_date=run_date)
+        for position, (logical_date, run_date) in enumerate(found)
     )
 
 
@@ -136,11 +129,14 @@ def action(reprocess: Reprocess, run: Run | None) -> tuple[ItemAction, str]:
         return ItemAction.CREATE, ""
     if not run.state.is_terminal:
         return ItemAction.PASS, f"run {run.id} is {run.state}"
-    wanted: Mapping[Reprocess, frozenset[RunState]] = {
-        "none": frozenset(),
-        "failed": frozenset({RunState.FAILED, RunState.CANCELLED}),
-        "all": frozenset(RunState),
-    }
-    if run.state in wanted[reprocess]:
+    if run.state in _REPROCESSED[reprocess]:
         return ItemAction.RESET, ""
-    return ItemAction.PASS, f"run {run.id} is {run.state}, and reprocess is {reprocess}"
+    return ItemAction.PASS, f"run {run.id} {_ENDED[run.state]}, and reprocess is {reprocess}"
+
+
+_REPROCESSED: dict[Reprocess, frozenset[RunState]] = {
+    "none": frozenset(),
+    "failed": frozenset({RunState.FAILED, RunState.CANCELLED}),
+    "all": RUN_TERMINAL,
+}
+_ENDED = {RunState.SUCCESS: "ended well", RunState.FAILED: "failed", RunState.CANCELLED: "was cancelled"}

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
+from itertools import islice, takewhile
 
 from nbflow import schedule
 from nbflow.model import Pipeline, PipelineName, RunId, Schedule
@@ -14,7 +14,8 @@ from nbflow.schedule import Tick
 from nbflow.states import RunKind
 
 MOST = 100
-"""Ticks of one pipeline that are decided on in one turn; the rest follows in the next ones."""
+"""Runs of one pipeline that one turn begins, and due ticks that it decides on; the rest follows in the next ones. Also
+as far as a skip is counted."""
 
 AWAY = "missed: no scheduler was running"
 PAUSED = "the pipeline was paused"
@@ -48,6 +49,7 @@ class Skip:
     first: datetime
     last: datetime
     reason: str
+    """For people; says how many ticks there are where there are several."""
     at: datetime
     """When it was decided."""
 
@@ -73,16 +75,18 @@ class Decided:
 def decide(pipeline: Pipeline, cursor: datetime, unfinished: Sequence[Run], now: datetime) -> Decided:
     """Decide on the ticks later than `cursor` and not later than `now`.
 
-    `unfinished` are the pipeline's runs that have not ended, oldest first. Ticks later than `grace` ago are due and
-    follow `overlap`; those before were missed and follow `missed`, whatever `overlap` says.
+    `unfinished` are the pipeline's runs that have not ended, oldest first. Ticks more than `grace` ago were missed and
+    follow `missed`, whatever `overlap` says; later ones are due and follow `overlap`.
     """
     timing = pipeline.schedule
-    if timing is None or (first := next(schedule.ticks(timing, cursor), None)) is None or first.instant > now:
+    first = next(schedule.ticks(timing, cursor), None) if timing else None
+    if timing is None or first is None or first.instant > now:
         return Decided(cursor=cursor)
-    border = now - timing.grace
-    if first.instant >= border:
-        return _due(pipeline, timing, cursor, unfinished, now)
-    return _missed(pipeline.name, timing, first.instant, border, now)
+    missed = Decided(cursor=cursor)
+    if now - first.instant > timing.grace:
+        missed = _missed(pipeline.name, timing, first, now)
+    due = _due(pipeline, timing, missed, unfinished, now)
+    return Decided(cursor=due.cursor, fires=missed.fires + due.fires, skips=missed.skips + due.skips)
 
 
 def passed_over(pipeline: Pipeline, cursor: datetime, now: datetime, reason: str) -> Skip | None:
@@ -93,7 +97,7 @@ def passed_over(pipeline: Pipeline, cursor: datetime, now: datetime, reason: str
     last = schedule.previous(pipeline.schedule, now)
     if first is None or last is None or first.instant > now:
         return None
-    return Skip(pipeline=pipeline.name, first=first.instant, last=last.instant, reason=reason, at=now)
+    return _skip(pipeline.name, pipeline.schedule, first, last, reason, now)
 
 
 def keeps_time(before: Schedule | None, after: Schedule | None) -> bool:
@@ -105,25 +109,44 @@ def _times(timing: Schedule | None) -> object:
     return timing and (timing.cron, timing.every, timing.timezone, timing.start, timing.end)
 
 
+def _skip(name: PipelineName, timing: Schedule, first: Tick, last: Tick, reason: str, now: datetime) -> Skip:
+    stretch = takewhile(lambda tick: tick.instant <= last.instant, _from(first, timing))
+    count = sum(1 for _ in islice(stretch, MOST + 1))
+    many = f"more than {MOST}" if count > MOST else f"{count}"
+    said = reason if count == 1 else f"{reason} ({many} ticks)"
+    return Skip(pipeline=name, first=first.instant, last=last.instant, reason=said, at=now)
+
+
 # --- missed ---------------------------------------------------------------------------------------------------------
 
 
-def _missed(name: PipelineName, timing: Schedule, first: datetime, border: datetime, now: datetime) -> Decided:
-    """The ticks from `first` to before `border`. Looks only at those that run, however many there are."""
+def _missed(name: PipelineName, timing: Schedule, first: Tick, now: datetime) -> Decided:
+    """The missed ticks from `first` on. Looks only at those that run, however many there are."""
+    border = now - timing.grace
     if timing.missed == "all":
-        chosen = [tick for tick in islice(schedule.ticks(timing, first - _LEAST), MOST) if tick.instant < border]
+        chosen = [*islice(takewhile(lambda tick: tick.instant < border, _from(first, timing)), MOST)]
         return Decided(cursor=chosen[-1].instant, fires=tuple(Fire(tick=tick) for tick in chosen))
-    wanted = {"none": 0, "latest": 1}.get(str(timing.missed), timing.missed)
-    back = _backwards(timing, border - _LEAST, first)
-    chosen = list(islice(back, int(wanted)))[::-1]
-    last_skipped = next(back, None)
-    skips = (Skip(pipeline=name, first=first, last=last_skipped.instant, reason=AWAY, at=now),) if last_skipped else ()
-    return Decided(cursor=border - _LEAST, fires=tuple(Fire(tick=tick) for tick in chosen), skips=skips)
+    back = _back_to(first, timing, border - _LEAST)
+    chosen = [*islice(back, _wanted(timing))][::-1][:MOST]
+    skipped = next(back, None)
+    return Decided(
+        cursor=chosen[-1].instant if chosen else border - _LEAST,
+        fires=tuple(Fire(tick=tick) for tick in chosen),
+        skips=(_skip(name, timing, first, skipped, AWAY, now),) if skipped else (),
+    )
 
 
-def _backwards(timing: Schedule, upto: datetime, first: datetime) -> Iterator[Tick]:
-    tick = schedule.previous(timing, upto)
-    while tick is not None and tick.instant >= first:
+def _wanted(timing: Schedule) -> int:
+    return {"none": 0, "latest": 1}[timing.missed] if isinstance(timing.missed, str) else timing.missed
+
+
+def _from(first: Tick, timing: Schedule) -> Iterator[Tick]:
+    return schedule.ticks(timing, first.instant - _LEAST)
+
+
+def _back_to(first: Tick, timing: Schedule, latest: datetime) -> Iterator[Tick]:
+    tick = schedule.previous(timing, latest)
+    while tick is not None and tick.instant >= first.instant:
         yield tick
         tick = schedule.previous(timing, tick.instant - _LEAST)
 
@@ -134,36 +157,38 @@ _LEAST = datetime.resolution
 # --- due ------------------------------------------------------------------------------------------------------------
 
 
-def _due(pipeline: Pipeline, timing: Schedule, cursor: datetime, unfinished: Sequence[Run], now: datetime) -> Decided:
-    counted = [run.id for run in unfinished if run.kind is not RunKind.BACKFILL]
-    cancellable = [run.id for run in unfinished if run.kind is RunKind.SCHEDULED]
+def _due(pipeline: Pipeline, timing: Schedule, missed: Decided, unfinished: Sequence[Run], now: datetime) -> Decided:
+    """The ticks behind the missed ones, whose new runs are unfinished as well."""
+    counted = [run for run in unfinished if run.kind is not RunKind.BACKFILL]
+    cursor, new = missed.cursor, len(missed.fires)
     fires: list[Fire] = []
-    skips: list[Skip] = []
-    for tick in _until(islice(schedule.ticks(timing, cursor), MOST), now):
+    skipped: list[Tick] = []
+    for tick in islice(takewhile(lambda tick: tick.instant <= now, schedule.ticks(timing, cursor)), MOST - new):
+        overlap = timing.overlap if len(counted) + new >= pipeline.max_active_runs else "queue"
+        oldest = _oldest_scheduled(counted) if overlap == "cancel_running" else None
+        if overlap == "cancel_running" and oldest is None and new:
+            break  # a run of this turn has to make way; the next turn knows it
         cursor = tick.instant
-        is_full = len(counted) + len(fires) >= pipeline.max_active_runs
-        if is_full and timing.overlap == "skip":
-            reason = _overlaps(counted, len(fires), pipeline.max_active_runs)
-            skips.append(Skip(pipeline=pipeline.name, first=tick.instant, last=tick.instant, reason=reason, at=now))
+        if overlap == "skip":
+            skipped.append(tick)
             continue
-        cancel = cancellable.pop(0) if is_full and timing.overlap == "cancel_running" and cancellable else None
-        if cancel is not None:
-            counted.remove(cancel)
-        fires.append(Fire(tick=tick, cancel=cancel))
-    return Decided(cursor=cursor, fires=tuple(fires), skips=tuple(skips))
+        if oldest is not None:
+            counted.remove(oldest)
+        fires.append(Fire(tick=tick, cancel=oldest.id if oldest else None))
+        new += 1
+    skips: tuple[Skip, ...] = ()
+    if skipped:
+        reason = _overlaps(counted, new, pipeline.max_active_runs)
+        skips = (_skip(pipeline.name, timing, skipped[0], skipped[-1], reason, now),)
+    return Decided(cursor=cursor, fires=tuple(fires), skips=skips)
 
 
-def _until(ticks: Iterable[Tick], now: datetime) -> Iterator[Tick]:
-    for tick in ticks:
-        if tick.instant > now:
-            return
-        yield tick
+def _oldest_scheduled(runs: Sequence[Run]) -> Run | None:
+    return next((run for run in runs if run.kind is RunKind.SCHEDULED), None)
 
 
-def _overlaps(counted: Sequence[RunId], more: int, most: int) -> str:
-    which = (
-        f"run {counted[0]} was not finished"
-        if len(counted) == 1 and not more
-        else (f"{len(counted) + more} runs were not finished")
-    )
-    return f"overlap: {which}, max_active_runs is {most}"
+def _overlaps(counted: Sequence[Run], new: int, most: int) -> str:
+    if len(counted) + new > 1:
+        return f"overlap: {len(counted) + new} runs were not finished, and max_active_runs is {most}"
+    which = f"run {counted[0].id}" if counted else "the run before"
+    return f"overlap: {which} was not finished, and max_active_runs is {most}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from nbflow.manifest.containers import Key, list_of, map_of, pair_of, record, some
 from nbflow.manifest.document import Node
 from nbflow.manifest.kinds import (
+    A_MINUTE_OR_MORE,
+    A_SECOND_OR_MORE,
     DATE,
     DURATION,
     ENV_NAME,
@@ -51,12 +53,13 @@ MISSED = Kind(_missed, {"anyOf": [_MISSED_WORD.schema, _MISSED_LAST.schema]})
 
 SCHEDULE = {
     "cron": Key(WORD, "Five fields, six with seconds last, or a word such as @daily."),
-    "every": Key(SOME_TIME, "Elapsed time between two runs, instead of cron."),
+    "every": Key(A_SECOND_OR_MORE, "Elapsed time between two runs, instead of cron; 1s or more."),
     "timezone": Key(WORD, "IANA name of the zone that times are written in; UTC without one."),
     "start": Key(DATE, "First day with runs, in the zone."),
     "end": Key(DATE, "Last day with runs, in the zone."),
     "missed": Key(MISSED, "Which ticks run that the scheduler sees too late: latest, none, all or {last: n}."),
-    "grace": Key(DURATION, "How late a tick may be seen without being missed; 10m without it."),
+    # A takeover takes up to 20 s, and must never lose a tick.
+    "grace": Key(A_MINUTE_OR_MORE, "How late a tick may be seen without being missed; 10m without it, at least 1m."),
     "overlap": Key(
         one_of("queue", "skip", "cancel_running"), "What a tick does while max_active_runs runs are unfinished."
     ),

@@ -115,7 +115,9 @@ def number(least: float, most: float) -> Kind:
 NUMBER = _single("a number", lambda value: float(_only(int, float)(value)), {"type": "number"})
 
 
-def duration(*, least: timedelta = timedelta(0)) -> Kind:
+def duration(more: str = "", *, least: timedelta = timedelta(0)) -> Kind:
+    """`more` says what `least` asks for, behind `a duration`."""
+
     def convert(value: Any) -> timedelta:
         found = read_duration(_only(str)(value))
         if found < least:
@@ -123,15 +125,17 @@ def duration(*, least: timedelta = timedelta(0)) -> Kind:
         return found
 
     def advise(value: Any) -> str:
-        return f"Write {value}s." if isinstance(value, int | float) and not isinstance(value, bool) else ""
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return f"Write {value}s." if is_number and value >= least.total_seconds() else ""
 
-    more = " longer than 0s" if least else ""
     schema: Schema = {"type": "string", "pattern": r"^(?=\d)(\d+d)?(\d+h)?(\d+m)?(\d+(\.\d{1,6})?s)?$"}
     return _single(f"a duration{more} such as 30s, 2m or 1h30m", convert, schema, advise)
 
 
 DURATION = duration()
-SOME_TIME = duration(least=timedelta.resolution)
+SOME_TIME = duration(" longer than 0s", least=timedelta.resolution)
+A_SECOND_OR_MORE = duration(" of 1s or more", least=timedelta(seconds=1))
+A_MINUTE_OR_MORE = duration(" of 1m or more", least=timedelta(minutes=1))
 
 
 def _day(value: Any) -> date:

@@ -13,7 +13,18 @@ from nbflow.schedule.cadence import LEAST, Tick, cadence
 from nbflow.schedule.cron import check_cron
 from nbflow.schedule.zones import midnight, passed, reached
 
-__all__ = ["RunDates", "Tick", "check_cron", "for_date", "for_instant", "for_tick", "interval", "previous", "ticks"]
+__all__ = [
+    "RunDates",
+    "Tick",
+    "check_cron",
+    "for_date",
+    "for_instant",
+    "for_tick",
+    "interval",
+    "on_dates",
+    "previous",
+    "ticks",
+]
 
 _YEARS = range(1900, 9001)
 
@@ -37,6 +48,18 @@ def ticks(schedule: Schedule, after: datetime) -> Iterator[Tick]:
         if _is_inside(schedule, tick):
             yield tick
         tick = steps.after(tick.instant)
+
+
+def on_dates(schedule: Schedule, first: date, last: date) -> Iterator[Tick]:
+    """The ticks of the dates `first` to `last`, both included, ascending. Raises InvalidInput as `for_date` does."""
+    for day in (first, last):
+        _require_ordinary(day)
+    stop = passed(midnight(last + timedelta(days=1)), _zone(schedule))
+    for tick in ticks(schedule, reached(midnight(first), _zone(schedule)) - LEAST):
+        if tick.instant > stop:
+            return
+        if first <= tick.run_date <= last:
+            yield tick
 
 
 def previous(schedule: Schedule, at_or_before: datetime) -> Tick | None:

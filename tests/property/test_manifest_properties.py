@@ -51,7 +51,7 @@ schedules = st.builds(
     st.lists(st.dates(date(2000, 1, 1)), min_size=1, max_size=2),
     timezone=st.sampled_from(["UTC", "America/Los_Angeles"]),
     missed=st.sampled_from(["latest", "none", "all"]) | st.integers(1, 99),
-    grace=durations,
+    grace=st.timedeltas(timedelta(minutes=1), timedelta(days=1000)),
     overlap=st.sampled_from(["queue", "skip", "cancel_running"]),
 )
 retries = st.just(Retries()) | st.builds(

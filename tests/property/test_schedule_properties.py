@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from itertools import islice, pairwise, takewhile
+from random import Random
 from zoneinfo import ZoneInfo, available_timezones
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nbflow.model import Schedule
-from nbflow.schedule import Tick, check_cron, interval, previous, ticks
+from nbflow.schedule import Tick, check_cron, interval, on_dates, previous, ticks
 
 FIRST, LAST = datetime(2024, 1, 1, tzinfo=UTC), datetime(2034, 12, 31, tzinfo=UTC)
 DAY, MINUTE, LEAST = timedelta(days=1), timedelta(minutes=1), datetime.resolution
 ZONES = sorted(available_timezones())
+SHIFTS = 100 if "NBFLOW_SOAK" in os.environ else 1
 WORDS = [
     "*",
     "0",
@@ -70,10 +74,7 @@ def between(schedule: Schedule, low: datetime, high: datetime) -> Iterator[Tick]
     return takewhile(lambda tick: tick.instant <= high, ticks(schedule, low))
 
 
-@settings(max_examples=500, deadline=None)
-@given(moments(), st.integers(0, 23), st.integers(0, 59))
-def test_a_daily_job_fires_exactly_once_a_run_date(moment: tuple[str, datetime], hour: int, minute: int) -> None:
-    zone, around = moment
+def fires_exactly_once_a_run_date(zone: str, around: datetime, hour: int, minute: int) -> None:
     found = list(between(Schedule(cron=f"{minute} {hour} * * *", timezone=zone), around - 4 * DAY, around + 4 * DAY))
     dates = [tick.run_date for tick in found]
     assert dates == [dates[0] + at * DAY for at in range(len(dates))]
@@ -81,6 +82,23 @@ def test_a_daily_job_fires_exactly_once_a_run_date(moment: tuple[str, datetime],
     for tick in found:  # at the written time, or moved by the gap
         assert (tick.local.hour, tick.local.minute) == (hour, minute) or "does not exist" in tick.note
         assert tick.local.date() - tick.run_date in (timedelta(0), DAY)
+
+
+@settings(max_examples=500, deadline=None)
+@given(moments(), st.integers(0, 23), st.integers(0, 59))
+def test_a_daily_job_fires_exactly_once_a_run_date(moment: tuple[str, datetime], hour: int, minute: int) -> None:
+    fires_exactly_once_a_run_date(*moment, hour, minute)
+
+
+@pytest.mark.soak
+def test_so_does_one_at_a_minute_near_every_transition_of_every_zone() -> None:
+    chance = Random(20260401)
+    for zone in ZONES:
+        for around in transitions(zone):
+            before = (around - MINUTE).astimezone(ZoneInfo(zone))
+            for shift in chance.sample(range(-150, 150), SHIFTS):
+                written = before + shift * MINUTE  # by the wall clock, so it may be a time in the gap
+                fires_exactly_once_a_run_date(zone, around, written.hour, written.minute)
 
 
 def by_the_clock(
@@ -167,6 +185,25 @@ def test_ticks_ascend_and_look_the_same_from_behind(schedule: Schedule, later: t
     for tick in seen:
         assert tick.local == tick.instant
         assert tick.run_date >= (schedule.start or date.min)
+
+
+@calm
+@given(
+    moments(),
+    st.sampled_from(["7,37 * * * *", "0 */3 * * *", "30 23,0,1,2 * * *"]),
+    st.integers(-2, 2),
+    st.integers(0, 2),
+)
+def test_the_ticks_of_dates_are_those_with_such_a_run_date(
+    moment: tuple[str, datetime], cron: str, shift: int, length: int
+) -> None:
+    zone, around = moment
+    schedule, first = Schedule(cron=cron, timezone=zone), around.astimezone(ZoneInfo(zone)).date() + shift * DAY
+    last = first + length * DAY
+    found = list(on_dates(schedule, first, last))
+    assert found == [
+        tick for tick in between(schedule, around - 6 * DAY, around + 8 * DAY) if first <= tick.run_date <= last
+    ]
 
 
 @calm
