@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
@@ -10,7 +10,7 @@ from itertools import islice, takewhile
 from typing import Literal
 
 from nbflow import schedule
-from nbflow.errors import InvalidInput
+from nbflow.errors import Conflict, InvalidInput
 from nbflow.model import Pipeline, PipelineName, RunId, Schedule
 from nbflow.run import Run
 from nbflow.states import RUN_TERMINAL, RunState
@@ -140,3 +140,38 @@ _REPROCESSED: dict[Reprocess, frozenset[RunState]] = {
     "all": RUN_TERMINAL,
 }
 _ENDED = {RunState.SUCCESS: "ended well", RunState.FAILED: "failed", RunState.CANCELLED: "was cancelled"}
+
+
+def progress_of(action: ItemAction | None, run: RunState | None, is_asked: bool) -> tuple[str, ...]:
+    """What a tick counts as: names of BackfillProgress. `is_asked`: its run has not answered the request to begin anew.
+
+    A run that is asked still stands as it ended before.
+    """
+    if action is None:
+        return ("waiting",)
+    if action is ItemAction.PASS or run is None:
+        return ("passed",)
+    if is_asked or not run.is_terminal:
+        return ("active",)
+    return ("ended",) if run is RunState.SUCCESS else ("ended", "failed")
+
+
+def check_overlap(asked: Backfill, others: Iterable[Backfill]) -> None:
+    """Raises Conflict naming one of `others` that is active for dates of the same pipeline."""
+    for other in others:
+        if other.pipeline == asked.pipeline and other.state.is_active and _overlap(asked, other):
+            raise Conflict(
+                f"backfill {other.id} of pipeline '{other.pipeline}' is {other.state},"
+                f" and has dates of this one: {other.start} to {other.end}",
+                hint=f"Let it end, or cancel it: nbflow backfill cancel {other.id}.",
+            )
+
+
+def _overlap(one: Backfill, other: Backfill) -> bool:
+    return one.start <= other.end and other.start <= one.end
+
+
+def check_change(backfill: Backfill, state: BackfillState) -> None:
+    """Raises Conflict for a backfill that has ended, or is in that state already."""
+    if not backfill.state.is_active or backfill.state is state:
+        raise Conflict(f"backfill {backfill.id} is {backfill.state}")

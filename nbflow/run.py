@@ -294,6 +294,8 @@ class Change:
     `retry_now`, `refused`, `pause`, `resume`, `backfill`."""
     key: TaskKey | None = None
     attempt: int | None = None
+    backfill: int | None = None
+    """Number of the backfill that changed."""
     before: str | None = None
     after: str | None = None
     by: str | None = None

@@ -43,9 +43,9 @@ class BackfillProgress:
     waiting: int
     """Not begun."""
     active: int
-    """Created or reset, and the run has not ended."""
+    """Created or reset, and the run has not ended, or has not answered the request to begin anew."""
     ended: int
-    """Created or reset, and the run has ended."""
+    """Created or reset, and the run has ended since."""
     failed: int
     """Of those, the ones that did not succeed."""
     passed: int
@@ -66,7 +66,7 @@ class ScheduleStore(Protocol):
     def lead(self, engine: str, *, now: datetime, ttl: timedelta, force: bool = False) -> Leader:
         """Become the leader, with a higher epoch, or stay it, with the same. Raises Conflict while another one is.
 
-        `force` takes it all the same: for a caller who has proved the leader dead.
+        `now` is what `now()` gave. `force` takes it all the same: for a caller who has proved the leader dead.
         """
         ...
 
@@ -83,7 +83,10 @@ class ScheduleStore(Protocol):
         ...
 
     def see(self, leader: Leader, standing: Standing, frozen: tuple[Pipeline, str] | None) -> None:
-        """Keep a pipeline as it stands now, pause apart; `frozen` is its usable manifest with its text."""
+        """Keep a pipeline as it stands now, pause apart; its cursor never goes back.
+
+        `frozen` is its usable manifest with its text, of the hash `standing.manifest`; without it the last one stays.
+        """
         ...
 
     def last_good(self, pipeline: PipelineName) -> tuple[Pipeline, str] | None:
@@ -104,12 +107,13 @@ class ScheduleStore(Protocol):
         """Create the runs of ticks, ownerless; returns those that did not exist by their key.
 
         In the same transaction the cursor moves, the skips are kept and logged (event `skip`, `before` and `after` the
-        first and the last instant, the reason as note), and the requests are left. A paused pipeline raises Conflict.
+        first and the last instant, the reason as note), and the requests are left. The cursor never goes back. Raises
+        Conflict if the pipeline is paused, NotFound if it was never seen.
         """
         ...
 
     def skips(self, pipeline: PipelineName | None = None, *, limit: int = 50) -> Sequence[Skip]:
-        """Newest first."""
+        """Those kept last come first."""
         ...
 
     def pause(self, pipeline: PipelineName, *, by: str, note: str, now: datetime) -> None:
@@ -120,9 +124,9 @@ class ScheduleStore(Protocol):
         ...
 
     def resume(self, pipeline: PipelineName, *, by: str, note: str, now: datetime, skip: Skip | None) -> None:
-        """Undo `pause`, and log it: the cursor moves to `now`, and the ticks of `skip` are kept as skipped.
+        """Undo `pause`, and log it: the cursor moves to `now`, and the ticks of `skip` are kept as skipped and logged.
 
-        Raises Conflict if it is not paused.
+        Raises Conflict if it is not paused, NotFound if it was never seen.
         """
         ...
 
@@ -131,11 +135,11 @@ class ScheduleStore(Protocol):
         ...
 
     def asked_ownerless(self) -> Sequence[RunId]:
-        """Runs without an owner that have unanswered requests."""
+        """Runs without an owner that have unanswered requests, the longest asked first."""
         ...
 
     def add_backfill(self, asked: Backfill, items: Sequence[BackfillItem]) -> Backfill:
-        """Keep a backfill with its ticks, and log it; returns it with its id.
+        """Keep a backfill with its ticks, and log it (event `backfill`); returns it with its id.
 
         Raises Conflict naming an active one of the same pipeline whose range overlaps.
         """
@@ -162,7 +166,10 @@ class ScheduleStore(Protocol):
     def set_backfill(
         self, number: int, state: BackfillState, *, by: str, note: str, now: datetime, leader: Leader | None = None
     ) -> Backfill:
-        """Pause, resume, cancel or end it, and log it (event `backfill`). Raises Conflict if it is not active."""
+        """Pause, resume, cancel or end it, and log it (event `backfill`).
+
+        Raises Conflict if it is not active, or in that state already; NotFound.
+        """
         ...
 
     def begin_item(
@@ -178,6 +185,6 @@ class ScheduleStore(Protocol):
         """Keep what is done with a tick; create `new`, ownerless, or leave `request` for the item's run.
 
         Returns False, and keeps nothing, if the tick has been begun, the backfill is not running, or a run of `new`'s
-        key exists by now.
+        key exists by now. Raises NotFound for a tick that the backfill does not have.
         """
         ...

@@ -8,8 +8,10 @@ from typing import Any
 
 from sqlalchemy import RowMapping
 
+from nbflow.backfill import Backfill, BackfillItem
 from nbflow.model import DataInterval, RunId, TaskKey
 from nbflow.run import Attempt, Change, Run, TaskRun
+from nbflow.timetable import Skip, Standing
 
 Row = dict[str, Any]
 
@@ -23,6 +25,10 @@ TASK_RUN = _names(TaskRun, "key", "live")
 ATTEMPT_KEY = ("id", "run", "number", "token")
 ATTEMPT = _names(Attempt, "key", *ATTEMPT_KEY)
 CHANGE = _names(Change, "key", "seq")
+STANDING = _names(Standing, "manifest")
+SKIP = _names(Skip)
+BACKFILL = _names(Backfill, "id")
+ITEM = _names(BackfillItem)
 
 
 def _row(value: object, names: tuple[str, ...]) -> Row:
@@ -88,3 +94,36 @@ def change_row(change: Change) -> Row:
 def change_of(row: RowMapping) -> Change:
     key = key_of(row) if row["task"] is not None else None
     return Change(key=key, seq=row["seq"], **_fields(row, CHANGE))
+
+
+def standing_values(standing: Standing) -> Row:
+    """Without the pause, which is not the scheduler's to set, and the manifest."""
+    return {name: getattr(standing, name) for name in ("first_seen", "cursor", "path", "is_removed")}
+
+
+def standing_of(row: RowMapping) -> Standing:
+    return Standing(manifest=row["manifest"] or "", **_fields(row, STANDING))
+
+
+def skip_row(skip: Skip) -> Row:
+    return _row(skip, SKIP)
+
+
+def skip_of(row: RowMapping) -> Skip:
+    return Skip(**_fields(row, SKIP))
+
+
+def backfill_row(backfill: Backfill) -> Row:
+    return _row(backfill, BACKFILL)
+
+
+def backfill_of(row: RowMapping) -> Backfill:
+    return Backfill(id=row["id"], **_fields(row, BACKFILL))
+
+
+def item_row(number: int, item: BackfillItem) -> Row:
+    return {"backfill": number, **_row(item, ITEM)}
+
+
+def item_of(row: RowMapping) -> BackfillItem:
+    return BackfillItem(**_fields(row, ITEM))

@@ -2,44 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Table, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, insert, select, update
 
 from nbflow.errors import Conflict, LeaseLost, NotFound, PoolFull, StaleVersion
-from nbflow.model import Pipeline, PipelineName, RunId, TaskKey
+from nbflow.model import RunId, TaskKey
 from nbflow.ports import FrozenPipeline, Lease
-from nbflow.run import Answer, Asked, Attempt, Change, Decision, Request, Run, TaskRun
-from nbflow.stores.columns import dump_json
+from nbflow.run import Answer, Asked, Attempt, Decision, Request, Run, TaskRun
+from nbflow.stores.backfills import SqlBackfills
 from nbflow.stores.database import PATIENCE, Database
 from nbflow.stores.history import SqlHistory
 from nbflow.stores.migrations import HEAD, upgrade
-from nbflow.stores.rows import (
-    attempt_row,
-    attempt_values,
-    change_row,
-    key_of,
-    run_row,
-    run_values,
-    task_row,
-    task_values,
-)
-from nbflow.stores.schema import (
-    LIVE,
-    UNFINISHED,
-    attempts,
-    changes,
-    frozen_pipelines,
-    manifests,
-    requests,
-    runs,
-    task_runs,
-)
+from nbflow.stores.rows import attempt_row, attempt_values, key_of, run_values, task_values
+from nbflow.stores.schedules import SqlSchedules
+from nbflow.stores.schema import LIVE, UNFINISHED, attempts, requests, runs, task_runs
+from nbflow.stores.steps import create_run, leave_request, log, read_run
 
 _UPDATE_TASK = update(task_runs).where(
     task_runs.c.run == bindparam("of_run"),
@@ -60,8 +41,8 @@ _HOLDERS = (
 )
 
 
-class SqlStore(SqlHistory):
-    """Both sides of a store: ports.RunStore and ports.ReadStore. Safe to use from several threads.
+class SqlStore(SqlHistory, SqlSchedules, SqlBackfills):
+    """All sides of a store: ports.RunStore, ports.ReadStore and ports.ScheduleStore. Safe to use from several threads.
 
     Opening makes the database where there is none, and brings an older one up to date. Raises Unavailable where it
     does not answer, InvalidInput where it cannot be used.
@@ -86,14 +67,7 @@ class SqlStore(SqlHistory):
 
     def add_run(self, run: Run, tasks: Sequence[TaskRun], frozen: FrozenPipeline, lease: Lease | None) -> bool:
         with self._database.write() as connection:
-            if _has_key(connection, run.pipeline, run.run_key):
-                return False
-            document = _keep_texts(connection, frozen)
-            connection.execute(insert(runs), {**run_row(run), "frozen_pipeline": document, **_lease_row(lease)})
-            if tasks:
-                connection.execute(insert(task_runs), [_new_task_row(run.id, task, frozen.pipeline) for task in tasks])
-            connection.execute(insert(changes), change_row(created(run)))
-        return True
+            return create_run(connection, run, tasks, frozen, lease)
 
     def apply(self, decision: Decision, *, seen: int, lease: Lease, pools: Mapping[str, int]) -> Run:
         saved = replace(decision.run, version=seen + 1)
@@ -103,7 +77,7 @@ class SqlStore(SqlHistory):
             started = _save_attempts(connection, saved.id, decision.attempts)
             if started:
                 _check_pools(connection, saved.id, started, pools)
-            _save_changes(connection, decision.changes)
+            log(connection, decision.changes)
             _save_answers(connection, saved.id, decision.answers)
         return saved
 
@@ -142,9 +116,7 @@ class SqlStore(SqlHistory):
 
     def ask(self, run: RunId, request: Request, *, now: datetime) -> int:
         with self._database.write() as connection:
-            _run_row(connection, run)
-            left = insert(requests).values(run=run, at=now, request=request).returning(requests.c.id)
-            return int(connection.execute(left).scalar_one())
+            return leave_request(connection, run, request, now)
 
     def asked(self, runs: Sequence[RunId]) -> Mapping[RunId, Sequence[Asked]]:
         if not runs:
@@ -174,46 +146,6 @@ class SqlStore(SqlHistory):
         return dict(holders)
 
 
-def created(run: Run) -> Change:
-    """The change log's first line of a run."""
-    return Change(
-        at=run.created_at, run=run.id, pipeline=run.pipeline, event="run", after=run.state, by=run.created_by or None
-    )
-
-
-# --- parts of add_run ---------------------------------------------------------------------------------------------
-
-
-def _has_key(connection: Connection, pipeline: PipelineName, run_key: str) -> bool:
-    query = select(runs.c.id).where(runs.c.pipeline == pipeline, runs.c.run_key == run_key)
-    return connection.scalar(query) is not None
-
-
-def _keep_texts(connection: Connection, frozen: FrozenPipeline) -> str:
-    """Keep each text once, whatever the number of runs; returns the hash of the pipeline's document."""
-    document = dump_json(frozen.pipeline, Pipeline)
-    sha256 = hashlib.sha256(document.encode()).hexdigest()
-    _keep(connection, manifests, sha256=frozen.sha256, text=frozen.text)
-    _keep(connection, frozen_pipelines, sha256=sha256, document=document)
-    return sha256
-
-
-def _keep(connection: Connection, table: Table, *, sha256: str, **text: str) -> None:
-    if connection.scalar(select(table.c.sha256).where(table.c.sha256 == sha256)) is None:
-        connection.execute(insert(table).values(sha256=sha256, **text))
-
-
-def _new_task_row(run: RunId, task: TaskRun, pipeline: Pipeline) -> dict[str, Any]:
-    declared = pipeline.tasks[task.key.task]
-    return {**task_row(run, task), "pool": declared.pool, "pool_slots": declared.pool_slots}
-
-
-def _lease_row(lease: Lease | None) -> dict[str, Any]:
-    if lease is None:
-        return {"owner": None, "epoch": 0, "lease_expires": None}
-    return {"owner": lease.engine, "epoch": lease.epoch, "lease_expires": lease.expires}
-
-
 # --- parts of apply -----------------------------------------------------------------------------------------------
 
 
@@ -221,7 +153,7 @@ def _compare_and_set(connection: Connection, run: Run, seen: int, lease: Lease) 
     guarded = update(runs).where(runs.c.id == run.id, runs.c.version == seen, _is_held_by(lease))
     if connection.execute(guarded.values(run_values(run))).rowcount == 1:
         return
-    row = _run_row(connection, run.id)
+    row = read_run(connection, run.id)
     if (row["owner"], row["epoch"]) != (lease.engine, lease.epoch):
         raise LeaseLost(f"run {run.id} is no longer owned by {lease.engine}, but by {row['owner'] or 'nobody'}")
     raise StaleVersion(f"run {run.id} is at version {row['version']}, not {seen}", hint="Read it and decide again.")
@@ -268,11 +200,6 @@ def _check_pools(connection: Connection, run: RunId, started: set[TaskKey], pool
             raise PoolFull(f"pool '{pool}' has {pools.get(pool, 0)} places, and {taken[pool]} would be taken")
 
 
-def _save_changes(connection: Connection, made: Sequence[Change]) -> None:
-    if made:
-        connection.execute(insert(changes), [change_row(change) for change in made])
-
-
 def _save_answers(connection: Connection, run: RunId, given: Sequence[Answer]) -> None:
     """A request is answered once; later answers leave the first."""
     if given:
@@ -286,13 +213,6 @@ def _is_held_by(lease: Lease) -> ColumnElement[bool]:
     return (runs.c.owner == lease.engine) & (runs.c.epoch == lease.epoch)
 
 
-def _run_row(connection: Connection, run: RunId) -> RowMapping:
-    row = connection.execute(select(runs).where(runs.c.id == run)).mappings().first()
-    if row is None:
-        raise NotFound(f"there is no run '{run}'")
-    return row
-
-
 def _owned_by_another(connection: Connection, run: RunId) -> Conflict:
-    row = _run_row(connection, run)
+    row = read_run(connection, run)
     return Conflict(f"run {run} is owned by {row['owner']} until {row['lease_expires']:%H:%M:%S} UTC")

@@ -22,7 +22,7 @@ from nbflow.model import (
     TaskKey,
     TaskName,
 )
-from nbflow.ports import FrozenPipeline, Lease, ReadStore, RunStore
+from nbflow.ports import FrozenPipeline, Lease, ReadStore, RunStore, ScheduleStore
 from nbflow.run import Answer, Attempt, Change, Decision, ErrorInfo, Run, TaskRun
 from nbflow.states import AttemptState, Cause, RunKind, RunState, TaskState
 
@@ -31,8 +31,8 @@ TTL = timedelta(seconds=15)
 ENGINE = "run@host.1.aaaaaa"
 
 
-class Store(RunStore, ReadStore, Protocol):
-    """Both sides of one store."""
+class Store(RunStore, ReadStore, ScheduleStore, Protocol):
+    """All sides of one store."""
 
 
 def a_notebook(name: str) -> FrozenNotebook:
@@ -218,6 +218,7 @@ def full_change(run: str, key: TaskKey | None) -> Change:
         event="task",
         key=key,
         attempt=3,
+        backfill=7,
         before="queued",
         after="running",
         by="ada",

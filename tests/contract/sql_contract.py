@@ -10,6 +10,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import replace
 from datetime import timedelta
 from threading import Barrier, Event
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, text
 
+from nbflow.backfill import ItemAction
 from nbflow.errors import Conflict, InvalidInput, PoolFull, StaleVersion, Unavailable
 from nbflow.failpoints import VARIABLE
 from nbflow.model import RunId
@@ -24,6 +26,7 @@ from nbflow.ports import Lease
 from nbflow.run import Decision
 from nbflow.stores.sql import SqlStore
 from nbflow.testing.samples import NOW, TTL, a_frozen, a_run, add, an_attempt, full_change, save, task_runs
+from nbflow.testing.scheduling import NIGHTLY, a_backfill, a_tick_run, an_item_run, items_of, see, tick_of
 from nbflow.testing.store_contract import StoreContract, everything
 
 Open = Callable[..., SqlStore]
@@ -145,6 +148,41 @@ class SqlContract(StoreContract):
         seen = outcomes(lambda at: store.claim(RunId("r1"), f"engine-{at}", now=NOW, ttl=TTL).epoch)
         assert seen == {"1": 1, Conflict.__name__: 5}
 
+    def test_of_several_engines_one_leads(self, store: SqlStore) -> None:
+        seen = outcomes(lambda at: store.lead(f"engine-{at}", now=NOW, ttl=TTL).epoch)
+        assert seen == {"1": 1, Conflict.__name__: 5}
+
+    @pytest.mark.parametrize("shared", [True, False], ids=["one-store", "a-store-each"])
+    def test_a_tick_that_fires_several_times_at_once_creates_one_run(
+        self, store: SqlStore, url: str, open_store: Open, shared: bool
+    ) -> None:
+        leader = see(store)
+        stores = [store if shared else open_store(url) for _ in range(6)]
+
+        def fire(at: int) -> int:
+            new = a_tick_run(run=f"t{at}")
+            return len(stores[at].fire(leader, NIGHTLY, cursor=tick_of(1), runs=[new], now=NOW))
+
+        assert outcomes(fire) == {"1": 1, "0": 5}
+        assert len(store.list_runs()) == 1
+
+    def test_of_several_backfills_of_one_range_one_is_kept(self, store: SqlStore) -> None:
+        seen = outcomes(lambda at: store.add_backfill(a_backfill(), items_of(a_backfill())).max_active)
+        assert seen == {"1": 1, Conflict.__name__: 5}
+        assert len(store.backfills()) == 1
+
+    def test_a_tick_of_a_backfill_that_begins_several_times_at_once_creates_one_run(self, store: SqlStore) -> None:
+        leader, number = see(store), store.add_backfill(a_backfill(), items_of(a_backfill())).id
+        [item] = store.next_items(number, 1)
+
+        def begin(at: int) -> bool:
+            new = an_item_run(item, f"b{at}")
+            begun = replace(item, action=ItemAction.CREATE, run=new.run.id)
+            return store.begin_item(leader, number, begun, new=new, now=NOW)
+
+        assert outcomes(begin) == {"True": 1, "False": 5}
+        assert len(store.list_runs()) == 1
+
     def test_of_several_attempts_one_gets_the_last_place_of_a_pool(self, store: SqlStore) -> None:
         frozen = a_frozen("extract", pool="warehouse")
         leases = [add(store, f"r{at}", frozen) for at in range(6)]
@@ -203,16 +241,20 @@ print(json.dumps([store.add_run(run, task_runs(frozen), frozen, None) for run in
             "add(store, 'r2')",
             "save(store, lease, run={'state': 'running'}, attempts=[an_attempt('r1', 'load')])",
             "store.claim(RunId('r1'), 'another', now=NOW, ttl=TTL, force=True)",
+            "store.fire(leader, NIGHTLY, cursor=tick_of(1), runs=[a_tick_run()], skips=[a_skip()], now=NOW)",
+            "store.add_backfill(a_backfill(), items_of(a_backfill()))",
         ],
-        ids=["add_run", "apply", "claim"],
+        ids=["add_run", "apply", "claim", "fire", "add_backfill"],
     )
     def test_a_process_that_is_killed_in_a_transaction_leaves_nothing(
         self, store: SqlStore, url: str, verb: str
     ) -> None:
-        lease = add(store)
+        lease, leader = add(store), see(store)
         before = everything(store)
         program = f"""
+from nbflow.testing.scheduling import *
 store = SqlStore(sys.argv[1])
+leader = store.leader()
 lease = Lease(run=RunId('r1'), engine=ENGINE, epoch=1, expires=NOW + TTL)
 {verb}
 """
@@ -221,6 +263,7 @@ lease = Lease(run=RunId('r1'), engine=ENGINE, epoch=1, expires=NOW + TTL)
         assert child.returncode == -signal.SIGKILL
         assert everything(store) == before
         assert save(store, lease).version == 1
+        assert store.fire(leader, NIGHTLY, cursor=tick_of(1), runs=[a_tick_run()], now=NOW) == ["t1"]
 
     def test_a_fault_in_the_middle_leaves_nothing(self, store: SqlStore) -> None:
         lease = add(store)
@@ -284,5 +327,5 @@ print(json.dumps(len(SqlStore(sys.argv[1]).list_runs())))
     def test_one_of_another_application_is_refused(self, new_url: str, open_store: Open) -> None:
         with open_store(new_url)._database.write() as connection:
             connection.execute(text("DROP TABLE nbflow_version"))
-        with pytest.raises(InvalidInput, match="tables of another application: attempts, changes"):
+        with pytest.raises(InvalidInput, match="tables of another application: attempts, backfill"):
             SqlStore(new_url)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -18,18 +20,26 @@ from nbflow.stores import migrations
 from nbflow.stores.database import Database
 from nbflow.stores.migrations import HEAD, VERSION_TABLE, upgrade
 from nbflow.stores.schema import metadata
+from nbflow.stores.sql import SqlStore
+from nbflow.testing.samples import NOW
+from nbflow.testing.scheduling import NIGHTLY, a_skip, a_tick_run, see, tick_of
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.xdist_group("postgres"))])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     if request.param == "postgres":
         server = request.getfixturevalue("postgres")
         database = Database(server.url(server.new_database()))
     else:
         database = Database(f"sqlite:///{tmp_path}/nbflow.db")
-    upgrade(database)
     yield database
     database.close()
+
+
+@pytest.fixture
+def database(empty: Database) -> Database:
+    upgrade(empty)
+    return empty
 
 
 def differences(connection: Connection) -> list[Any]:
@@ -85,10 +95,95 @@ def test_partial_indexes_have_the_conditions_in_code(database: Database) -> None
         assert ("NULL" in found[name], "NOT" in found[name]) == ("NULL" in condition, "NOT" in condition)
 
 
-def test_revisions_are_numbered_in_order() -> None:
-    config = Config()
+def a_config(**attributes: Any) -> Config:
+    config = Config(attributes=attributes)
     config.set_main_option("script_location", str(Path(migrations.__file__).parent))
-    script = ScriptDirectory.from_config(config)
+    return config
+
+
+def test_revisions_are_numbered_in_order() -> None:
+    script = ScriptDirectory.from_config(a_config())
     revisions = [revision.revision for revision in script.walk_revisions()][::-1]
     assert revisions == [f"{number:04}" for number in range(1, len(revisions) + 1)]
     assert script.get_current_head() == HEAD
+
+
+# --- data of older versions ---------------------------------------------------------------------------------------
+
+WRITTEN_BY_0001 = """
+INSERT INTO manifests VALUES ('m1', 'name: nightly');
+INSERT INTO frozen_pipelines VALUES ('p1', '{"name":"nightly","tasks":{}}');
+INSERT INTO runs VALUES
+  ('r1', 'nightly', 'manual:r1', 'manual', 'failed', 'm1', 'p1', '{}', '2026-04-01 09:00:00.123456+00:00', '2026-04-01',
+   '2026-03-31 09:00:00.123456+00:00', '2026-04-01 09:00:00.123456+00:00', '2026-04-01 09:00:00.123456+00:00', 'ada',
+   '2026-04-01 09:00:01.000000+00:00', '2026-04-01 09:00:02.000000+00:00', '{}', 3, NULL, 1, NULL),
+  ('r2', 'nightly', 'key:a', 'manual', 'running', 'm1', 'p1', '{}', '2026-04-02 09:00:00.000000+00:00', '2026-04-02',
+   '2026-04-01 09:00:00.000000+00:00', '2026-04-02 09:00:00.000000+00:00', '2026-04-02 09:00:00.000000+00:00', 'ada',
+   NULL, NULL, '{}', 1, 'run@host.1.aaaaaa', 1, '2026-04-02 09:00:15.000000+00:00');
+INSERT INTO task_runs VALUES
+  ('r1', 'extract', -1, 'failed', '{}', 'error', 'ValueError: no', false, NULL, NULL, '{}', '{}', 1, 0, 1, NULL, NULL,
+   '2026-04-01 09:00:01.000000+00:00', '2026-04-01 09:00:02.000000+00:00', 'warehouse', 2);
+INSERT INTO attempts VALUES
+  ('r1/extract/1', 'r1', 'extract', -1, 1, 'token', 'failed', 'n1', '2026-04-01 09:00:01.000000+00:00', 'error',
+   'ValueError: no', NULL, 3, NULL, 1, 1024, 'warm', 'host', '2026-04-01 09:00:01.000000+00:00',
+   '2026-04-01 09:00:02.000000+00:00');
+INSERT INTO changes (at, run, pipeline, event, task, item, attempt, before, after, "by", note) VALUES
+  ('2026-04-01 09:00:00.123456+00:00', 'r1', 'nightly', 'run', NULL, -1, NULL, NULL, 'queued', 'ada', NULL),
+  ('2026-04-01 09:00:02.000000+00:00', 'r1', 'nightly', 'task', 'extract', -1, 1, 'running', 'failed', NULL, 'why'),
+  ('2026-04-02 09:00:00.000000+00:00', 'r2', 'nightly', 'run', NULL, -1, NULL, NULL, 'queued', 'ada', NULL);
+INSERT INTO requests (run, at, request, answer) VALUES
+  ('r1', '2026-04-01 09:00:02.000000+00:00', '{"kind":"cancel","by":"ada"}', 'it has ended');
+"""
+TABLES_OF_0001 = ["manifests", "frozen_pipelines", "runs", "task_runs", "attempts", "changes", "requests"]
+
+
+def everything_in(connection: Connection, tables: list[str]) -> dict[str, list[dict[str, Any]]]:
+    return {
+        table: [dict(row) for row in connection.execute(text(f"SELECT * FROM {table} ORDER BY 1")).mappings()]
+        for table in tables
+    }
+
+
+@pytest.fixture
+def written_by_0001(empty: Database) -> Database:
+    with empty.write() as connection:
+        command.upgrade(a_config(connection=connection), "0001")
+        for statement in WRITTEN_BY_0001.strip().split(";\n"):
+            connection.exec_driver_sql(statement)
+    return empty
+
+
+def test_data_of_the_first_version_is_kept(written_by_0001: Database) -> None:
+    with written_by_0001.read() as connection:
+        before = everything_in(connection, TABLES_OF_0001)
+    assert all(before.values())
+    upgrade(written_by_0001)
+    with written_by_0001.read() as connection:
+        assert differences(connection) == []
+        after = everything_in(connection, TABLES_OF_0001)
+    for table, rows in before.items():
+        assert [{name: row[name] for name in rows[0]} for row in after[table]] == rows
+
+
+def test_a_store_goes_on_where_the_first_version_stopped(written_by_0001: Database) -> None:
+    url = written_by_0001.engine.url.render_as_string(hide_password=False)
+    with closing(SqlStore(url)) as store:
+        log = store.changes(0)
+        store.fire(see(store), NIGHTLY, cursor=tick_of(1), runs=[a_tick_run()], skips=[a_skip()], now=NOW)
+        assert store.run_of_key(NIGHTLY, "key:a") == "r2"
+        assert [change.run for change in store.changes(0)] == ["r1", "r1", "r2", "t1", None]
+        assert store.changes(0, limit=3) == log
+        assert store.changes(log[-1].seq)[0].seq > log[-1].seq
+
+
+def test_numbers_of_the_change_log_are_not_given_again(written_by_0001: Database) -> None:
+    """Readers remember the last one they saw, also after the newest rows were removed."""
+    upgrade(written_by_0001)
+    url = written_by_0001.engine.url.render_as_string(hide_password=False)
+    with closing(SqlStore(url)) as store:
+        last = store.changes(0)[-1].seq
+        with written_by_0001.write() as connection:
+            connection.execute(text("DELETE FROM changes"))
+        see(store)
+        store.pause(NIGHTLY, by="ada", note="", now=NOW)
+        assert store.changes(0)[0].seq > last

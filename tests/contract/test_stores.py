@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,9 @@ class TestSqlite(SqlContract):
             connection.exec_driver_sql("PRAGMA max_page_count = 1000000")
         assert save(store, lease, changes=large).version == 1
 
+    def test_leaders_go_by_the_clock_of_the_machine(self, store: SqlStore) -> None:
+        assert store.now(NOW) == NOW
+
     def test_a_file_of_another_kind_is_refused(self, tmp_path: Path) -> None:
         path = tmp_path / "notes.db"
         path.write_text("not a database " * 100)
@@ -203,6 +207,16 @@ class TestPostgres(SqlContract):
             [(kept,)] = connection.execute("SELECT created_at AT TIME ZONE 'UTC' FROM runs")
         assert kept == NOW.replace(tzinfo=None)
         assert store.load(RunId("r1")).run.created_at == NOW
+
+    def test_leaders_go_by_the_clock_of_the_server(
+        self, store: SqlStore, postgres: PostgresServer, database: str
+    ) -> None:
+        with postgres.connect(database) as connection:
+            [(before,)] = connection.execute("SELECT clock_timestamp()")
+            now = store.now(NOW)
+            [(after,)] = connection.execute("SELECT clock_timestamp()")
+        assert before <= now <= after
+        assert now.tzinfo is UTC
 
     def test_options_of_the_address_are_kept(self, url: str, open_store: Open) -> None:
         store = open_store(f"{url}&options=-c%20application_name%3Dnightly")

@@ -15,6 +15,7 @@ from nbflow.model import PipelineName, RunId
 from nbflow.states import RunState
 from nbflow.stores.sql import SqlStore
 from nbflow.testing.samples import NOW, TTL, add, an_attempt, save
+from nbflow.testing.scheduling import a_backfill, items_of
 
 R1, NIGHTLY = RunId("r1"), PipelineName("nightly")
 
@@ -41,6 +42,10 @@ def plans(store: SqlStore, verb: Callable[[SqlStore], object]) -> list[str]:
     with store._database.engine.connect() as connection:
         explained = [connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {each}", values) for each, values in sent]
         return [str(step.detail) for steps in explained for step in steps]
+
+
+def a_filled(store: SqlStore) -> int:
+    return store.add_backfill(a_backfill(), items_of(a_backfill())).id
 
 
 @pytest.mark.parametrize(
@@ -70,6 +75,26 @@ def plans(store: SqlStore, verb: Callable[[SqlStore], object]) -> list[str]:
             lambda store: save(store, add(store, "r1"), attempts=[an_attempt("r1", "extract")]),
             "SEARCH attempts USING INDEX uq_attempts_live (run=?)",
         ),
+        (lambda store: store.unfinished(), "SCAN runs USING INDEX ix_runs_unfinished"),
+        (lambda store: store.asked_ownerless(), "SCAN requests USING INDEX ix_requests_open"),
+        (lambda store: store.asked_ownerless(), "SEARCH runs USING INDEX sqlite_autoindex_runs_1 (id=?)"),
+        (lambda store: store.skips(NIGHTLY), "SEARCH skips USING INDEX ix_skips_pipeline_id (pipeline=?)"),
+        (
+            lambda store: store.next_items(1, 5),
+            "SEARCH backfill_items USING INDEX ix_backfill_items_waiting (backfill=?)",
+        ),
+        (
+            lambda store: store.backfill_progress(a_filled(store)),
+            "SEARCH backfill_items USING INDEX sqlite_autoindex_backfill_items_2 (backfill=?)",
+        ),
+        (
+            lambda store: store.backfill_progress(a_filled(store)),
+            "SEARCH runs USING INDEX sqlite_autoindex_runs_1 (id=?) LEFT-JOIN",
+        ),
+        (
+            lambda store: store.backfill_progress(a_filled(store)),
+            "SEARCH requests USING INTEGER PRIMARY KEY (rowid=?) LEFT-JOIN",
+        ),
     ],
     ids=lambda value: value.split(" USING ")[-1] if isinstance(value, str) else "",
 )
@@ -77,5 +102,17 @@ def test_uses_the_index(store: SqlStore, verb: Callable[[SqlStore], object], ste
     assert step in plans(store, verb)
 
 
-def test_newest_runs_are_read_in_order_and_not_sorted(store: SqlStore) -> None:
-    assert plans(store, lambda store: store.list_runs()) == ["SCAN runs USING INDEX ix_runs_created_at_id"]
+@pytest.mark.parametrize(
+    ("verb", "only_step"),
+    [
+        (lambda store: store.list_runs(), "SCAN runs USING INDEX ix_runs_created_at_id"),
+        (lambda store: store.skips(), "SCAN skips"),
+        (
+            lambda store: store.next_items(1, 5),
+            "SEARCH backfill_items USING INDEX ix_backfill_items_waiting (backfill=?)",
+        ),
+    ],
+    ids=["list_runs", "skips", "next_items"],
+)
+def test_is_read_in_order_and_not_sorted(store: SqlStore, verb: Callable[[SqlStore], object], only_step: str) -> None:
+    assert plans(store, verb) == [only_step]

@@ -24,6 +24,7 @@ A_CHANGE = full_change("r1", EXTRACT)
 def everything(store: Store) -> tuple[object, ...]:
     """All that can be read of a store."""
     runs = store.list_runs(limit=1000)
+    pipelines, backfills = store.standings(), store.backfills()
     return (
         [store.load(run.id) for run in runs],
         [store.attempts(run.id) for run in runs],
@@ -31,6 +32,15 @@ def everything(store: Store) -> tuple[object, ...]:
         store.asked([run.id for run in runs]),
         store.owned(),
         store.pool_holders(),
+        store.leader(),
+        pipelines,
+        [store.last_good(pipeline) for pipeline in pipelines],
+        store.skips(limit=1000),
+        backfills,
+        [store.backfill_items(each.id) for each in backfills],
+        [store.backfill_progress(each.id) for each in backfills],
+        store.unfinished(),
+        store.asked_ownerless(),
     )
 
 

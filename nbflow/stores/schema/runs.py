@@ -1,11 +1,7 @@
-"""The tables, for SQLite and PostgreSQL alike. What may never happen is refused here, not only avoided in code.
-
-A change here needs a migration beside it; a test compares the two.
-"""
+"""Runs, their task runs and attempts, what was changed, and what was asked."""
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
@@ -13,50 +9,20 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
-    ColumnElement,
     Date,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
     Integer,
-    MetaData,
     Table,
     UniqueConstraint,
-    bindparam,
 )
 
 from nbflow.model import FrozenNotebook
 from nbflow.run import ErrorInfo, Request
 from nbflow.states import ATTEMPT_LIVE, RUN_TERMINAL, AttemptState, Cause, RunKind, RunState, TaskState
 from nbflow.stores.columns import Instant, Item, Json, Words, one_of
-
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-JSON_OBJECT = Json(dict[str, Any])
-SERIAL = BigInteger().with_variant(Integer, "sqlite")
-"""SQLite counts only in a column of its own INTEGER, which has 64 bits there."""
-
-
-def _partial_index(name: str, *columns: Column[Any], where: ColumnElement[bool], unique: bool = False) -> None:
-    """An index of the rows that meet a condition; the migrations make it.
-
-    `sqlite_where` and `postgresql_where` would say so too, but every command would then load PostgreSQL's dialect.
-    """
-    Index(name, *columns, unique=unique, info={"where": where})
-
-
-def _is_one_of(column: Column[Any], words: frozenset[StrEnum]) -> ColumnElement[bool]:
-    """With the words written out: a partial index serves only queries whose condition is no parameter."""
-    return column.in_(bindparam(None, sorted(words), expanding=True, literal_execute=True))
-
+from nbflow.stores.schema.base import JSON_OBJECT, SERIAL, is_one_of, metadata, partial_index
 
 manifests = Table(
     "manifests",
@@ -100,11 +66,11 @@ runs = Table(
     UniqueConstraint("pipeline", "run_key"),
     CheckConstraint("(owner IS NULL) = (lease_expires IS NULL)", name="lease_is_whole"),
 )
-UNFINISHED = _is_one_of(runs.c.state, frozenset(RunState) - RUN_TERMINAL)
+UNFINISHED = is_one_of(runs.c.state, frozenset(RunState) - RUN_TERMINAL)
 Index(None, runs.c.created_at, runs.c.id)
 Index(None, runs.c.pipeline, runs.c.created_at, runs.c.id)
-_partial_index("ix_runs_unfinished", runs.c.created_at, runs.c.id, where=UNFINISHED)
-_partial_index("ix_runs_owner", runs.c.owner, where=runs.c.owner.is_not(None))
+partial_index("ix_runs_unfinished", runs.c.created_at, runs.c.id, where=UNFINISHED)
+partial_index("ix_runs_owner", runs.c.owner, where=runs.c.owner.is_not(None))
 
 task_runs = Table(
     "task_runs",
@@ -162,20 +128,21 @@ attempts = Table(
     UniqueConstraint("run", "task", "item", "number"),
     CheckConstraint("number >= 1", name="number"),
 )
-LIVE = _is_one_of(attempts.c.state, ATTEMPT_LIVE)
-_partial_index("uq_attempts_live", attempts.c.run, attempts.c.task, attempts.c.item, where=LIVE, unique=True)
+LIVE = is_one_of(attempts.c.state, ATTEMPT_LIVE)
+partial_index("uq_attempts_live", attempts.c.run, attempts.c.task, attempts.c.item, where=LIVE, unique=True)
 
 changes = Table(
     "changes",
     metadata,
     Column("seq", SERIAL, primary_key=True),
     Column("at", Instant, nullable=False),
-    Column("run", ForeignKey(runs.c.id), nullable=False),
+    Column("run", ForeignKey(runs.c.id)),
     Column("pipeline", Words, nullable=False),
     Column("event", Words, nullable=False),
     Column("task", Words),
     Column("item", Item, nullable=False),
     Column("attempt", Integer),
+    Column("backfill", Integer),
     Column("before", Words),
     Column("after", Words),
     Column("by", Words),
@@ -195,4 +162,4 @@ requests = Table(
     Column("answer", Words),
     sqlite_autoincrement=True,
 )
-_partial_index("ix_requests_open", requests.c.run, where=requests.c.answer.is_(None))
+partial_index("ix_requests_open", requests.c.run, where=requests.c.answer.is_(None))

@@ -1,0 +1,38 @@
+"""The tables, for SQLite and PostgreSQL alike. What may never happen is refused here, not only avoided in code.
+
+A change here needs a migration beside it; a test compares the two.
+"""
+
+from nbflow.stores.schema.base import metadata
+from nbflow.stores.schema.runs import (
+    LIVE,
+    UNFINISHED,
+    attempts,
+    changes,
+    frozen_pipelines,
+    manifests,
+    requests,
+    runs,
+    task_runs,
+)
+from nbflow.stores.schema.schedules import ACTIVE, WAITING, backfill_items, backfills, leaders, pipelines, skips
+
+__all__ = [
+    "ACTIVE",
+    "LIVE",
+    "UNFINISHED",
+    "WAITING",
+    "attempts",
+    "backfill_items",
+    "backfills",
+    "changes",
+    "frozen_pipelines",
+    "leaders",
+    "manifests",
+    "metadata",
+    "pipelines",
+    "requests",
+    "runs",
+    "skips",
+    "task_runs",
+]

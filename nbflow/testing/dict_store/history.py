@@ -1,0 +1,67 @@
+"""Everything that is only read."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from nbflow import run_ref
+from nbflow.errors import NotFound
+from nbflow.model import PipelineName, RunId, TaskKey, TaskName
+from nbflow.ports import StoredRun
+from nbflow.run import Attempt, Change, Run
+from nbflow.states import AttemptState, RunState
+from nbflow.testing.dict_store.kept import Kept
+
+
+class History(Kept):
+    def load(self, run: RunId) -> StoredRun:
+        record = self._record(run)
+        live, position = record.live(), {name: at for at, name in enumerate(record.frozen.pipeline.tasks)}
+        keys = sorted(record.tasks, key=lambda key: (position[key.task], -1 if key.item is None else key.item))
+        tasks = {key: replace(record.tasks[key], live=live.get(key)) for key in keys}
+        return StoredRun(run=record.run, pipeline=record.frozen.pipeline, tasks=tasks)
+
+    def find_run(self, ref: str) -> RunId:
+        newest = [record.run for record in self._newest()]
+        wants_latest, pipeline = run_ref.latest_of(ref)
+        if wants_latest:
+            latest = next((run.id for run in newest if pipeline in {None, run.pipeline}), None)
+            if latest is None:
+                raise run_ref.no_latest(pipeline, sorted({run.pipeline for run in newest}))
+            return latest
+        ids = [run.id for run in newest]
+        found = [RunId(ref)] if ref in ids else sorted((each for each in ids if each.startswith(ref)), reverse=True)
+        return run_ref.the_one(ref, found[: run_ref.CANDIDATES], ids[: run_ref.CANDIDATES])
+
+    def attempts(self, run: RunId) -> Mapping[TaskKey, Sequence[Attempt]]:
+        found: dict[TaskKey, list[Attempt]] = defaultdict(list)
+        record = self._records.get(run)
+        for attempt in sorted(record.attempts.values(), key=lambda each: each.number) if record else ():
+            found[attempt.key].append(attempt)
+        return dict(found)
+
+    def list_runs(
+        self, *, pipeline: PipelineName | None = None, state: RunState | None = None, limit: int = 50
+    ) -> Sequence[Run]:
+        runs = (record.run for record in self._newest())
+        return [run for run in runs if pipeline in {None, run.pipeline} and state in {None, run.state}][:limit]
+
+    def durations(self, pipeline: PipelineName) -> Mapping[TaskName, Sequence[float]]:
+        of_pipeline = [record for record in self._newest() if record.run.pipeline == pipeline]
+        attempts = (attempt for record in of_pipeline[:100] for attempt in record.attempts.values())
+        seconds: dict[TaskName, list[tuple[datetime, float]]] = defaultdict(list)
+        for each in attempts:
+            if each.state is AttemptState.SUCCESS and each.started_at and each.ended_at:
+                seconds[each.key.task].append((each.ended_at, (each.ended_at - each.started_at).total_seconds()))
+        return {task: [each for _, each in sorted(samples)[-20:][::-1]] for task, samples in seconds.items()}
+
+    def changes(self, after: int, *, run: RunId | None = None, limit: int = 1000) -> Sequence[Change]:
+        return [change for change in self._changes if change.seq > after and run in {None, change.run}][:limit]
+
+    def manifest_text(self, sha256: str) -> str:
+        if sha256 not in self._texts:
+            raise NotFound(f"there is no manifest '{sha256}'")
+        return self._texts[sha256]

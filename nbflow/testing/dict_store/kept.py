@@ -1,0 +1,91 @@
+"""What a dict store keeps, and what its sides share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from copy import copy
+from dataclasses import dataclass, field, replace
+
+from nbflow.backfill import Backfill, BackfillItem
+from nbflow.errors import Conflict, NotFound
+from nbflow.model import AttemptId, Pipeline, PipelineName, RunId, TaskKey
+from nbflow.ports import FrozenPipeline, Leader, Lease
+from nbflow.run import Attempt, Change, Request, Run, TaskRun
+from nbflow.timetable import Skip, Standing
+
+
+@dataclass(frozen=True)
+class Record:
+    """All that is kept of one run. A verb replaces it whole, as its last step, so that an error leaves no trace."""
+
+    run: Run
+    frozen: FrozenPipeline
+    tasks: Mapping[TaskKey, TaskRun]
+    attempts: Mapping[AttemptId, Attempt] = field(default_factory=dict)
+    lease: Lease | None = None
+    epoch: int = 0
+
+    def live(self) -> dict[TaskKey, Attempt]:
+        return {attempt.key: attempt for attempt in self.attempts.values() if not attempt.state.is_terminal}
+
+
+@dataclass(frozen=True)
+class Left:
+    """A request that was left for the owner of a run."""
+
+    run: RunId
+    request: Request
+    answer: str | None = None
+
+
+@dataclass(frozen=True)
+class Item:
+    """A tick of a backfill, with the number of what was asked of its run."""
+
+    item: BackfillItem
+    request: int | None = None
+
+
+class Kept:
+    """Frozen values in dicts and lists."""
+
+    def __init__(self) -> None:
+        self._records: dict[RunId, Record] = {}
+        self._requests: dict[int, Left] = {}
+        self._changes: list[Change] = []
+        self._texts: dict[str, str] = {}
+        self._leader: Leader | None = None
+        self._leader_epoch = 0
+        self._standings: dict[PipelineName, Standing] = {}
+        self._last_good: dict[PipelineName, tuple[Pipeline, str]] = {}
+        self._skips: list[Skip] = []
+        self._backfills: dict[int, Backfill] = {}
+        self._items: dict[int, tuple[Item, ...]] = {}
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """After an error everything is as it was."""
+        before = {name: copy(value) for name, value in vars(self).items()}
+        try:
+            yield
+        except BaseException:
+            vars(self).update(before)
+            raise
+
+    def _record(self, run: RunId) -> Record:
+        if run not in self._records:
+            raise NotFound(f"there is no run '{run}'")
+        return self._records[run]
+
+    def _newest(self) -> list[Record]:
+        return sorted(self._records.values(), key=lambda each: (each.run.created_at, each.run.id), reverse=True)
+
+    def _log(self, changes: Iterable[Change]) -> None:
+        first = len(self._changes) + 1
+        self._changes += [replace(change, seq=seq) for seq, change in enumerate(changes, first)]
+
+
+def refuse(condition: bool, message: str) -> None:
+    if condition:
+        raise Conflict(f"the store refuses the write: {message}")

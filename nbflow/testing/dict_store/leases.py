@@ -1,0 +1,42 @@
+"""Who owns which run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from nbflow.errors import Conflict
+from nbflow.model import RunId
+from nbflow.ports import Lease
+from nbflow.testing.dict_store.kept import Kept, Record
+
+
+class Leases(Kept):
+    def claim(self, run: RunId, engine: str, *, now: datetime, ttl: timedelta, force: bool = False) -> Lease:
+        record = self._record(run)
+        held = record.lease
+        if held and held.engine != engine and now < held.expires and not force:
+            raise Conflict(f"run {run} is owned by {held.engine} until {held.expires:%H:%M:%S} UTC")
+        lease = Lease(run=run, engine=engine, epoch=record.epoch + 1, expires=now + ttl)
+        self._records[run] = replace(record, lease=lease, epoch=lease.epoch)
+        return lease
+
+    def renew(self, engine: str, *, now: datetime, ttl: timedelta) -> None:
+        for run, record in self._records.items():
+            if record.lease and record.lease.engine == engine:
+                self._records[run] = replace(record, lease=replace(record.lease, expires=now + ttl))
+
+    def release(self, lease: Lease) -> None:
+        record = self._records.get(lease.run)
+        if record and is_held_by(record, lease):
+            self._records[lease.run] = replace(record, lease=None)
+
+    def owned(self) -> Sequence[Lease]:
+        unfinished = (record for record in reversed(self._newest()) if not record.run.state.is_terminal)
+        return [record.lease for record in unfinished if record.lease]
+
+
+def is_held_by(record: Record, lease: Lease) -> bool:
+    held = record.lease
+    return held is not None and (held.engine, held.epoch) == (lease.engine, lease.epoch)
