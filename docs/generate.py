@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +23,22 @@ def commands() -> str:
     """Every command with its arguments and options."""
     root = get_command(app)
     context = typer.Context(root, info_name="nbflow")
-    parts = [f"{NOTE}\n# Commands\n\n{root.help}\n"]
-    for name in root.list_commands(context):  # type: ignore[attr-defined]
-        command = root.get_command(context, name)  # type: ignore[attr-defined]
-        inner = typer.Context(command, info_name=f"nbflow {name}", parent=None)
+    return "\n".join([f"{NOTE}\n# Commands\n\n{root.help}\n", *_commands(root, context, "nbflow")])
+
+
+def _commands(group: Any, context: typer.Context, words: str) -> Iterator[str]:
+    """What each command of a group does, and those of the groups in it."""
+    for name in group.list_commands(context):
+        command, line = group.get_command(context, name), f"{words} {name}"
+        inner = typer.Context(command, info_name=line, parent=None)
+        if hasattr(command, "list_commands"):
+            yield from _commands(command, inner, line)
+            continue
         pieces = " ".join(command.collect_usage_pieces(inner))
-        parts.append(f"## nbflow {name}\n\n```text\nnbflow {name} {pieces}\n```\n\n{_prose(command.help)}\n")
-        rows = [_option(parameter, inner) for parameter in command.params]
-        rows = [row for row in rows if row]
+        yield f"## {line}\n\n```text\n{line} {pieces}\n```\n\n{_prose(command.help)}\n"
+        rows = [row for parameter in command.params if (row := _option(parameter, inner))]
         if rows:
-            parts.append("| | |\n|---|---|\n" + "\n".join(rows) + "\n")
-    return "\n".join(parts)
+            yield "| | |\n|---|---|\n" + "\n".join(rows) + "\n"
 
 
 def _prose(text: str | None) -> str:

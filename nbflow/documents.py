@@ -211,3 +211,43 @@ class CheckDocument(TypedDict):
 class DoctorDocument(TypedDict):
     ok: bool
     checks: list[CheckDocument]
+
+
+class UserDocument(TypedDict):
+    """`signs_in` is whether the user has a password."""
+
+    name: str
+    role: str
+    signs_in: bool
+    created_at: str
+    created_by: str
+
+
+class UsersDocument(TypedDict):
+    users: list[UserDocument]
+
+
+class TokenDocument(TypedDict):
+    """`kind` is `api`, or `session` for a browser that signed in; the secret is never part of it."""
+
+    id: int
+    kind: str
+    user: str
+    role: str
+    note: str
+    created_at: str
+    created_by: str
+    expires_at: str | None
+    last_used_at: str | None
+    revoked_at: str | None
+
+
+class TokensDocument(TypedDict):
+    tokens: list[TokenDocument]
+
+
+class NewTokenDocument(TypedDict):
+    """`secret` is shown this once."""
+
+    token: TokenDocument
+    secret: str

@@ -55,6 +55,10 @@ class NotAllowed(NbflowError):
     """The caller's role does not reach this far."""
 
 
+class NotSignedIn(NotAllowed):
+    """Nobody is known by what was shown: no token, no session, or none that is valid."""
+
+
 class Conflict(NbflowError):
     """Refused because of the state things are in now; nothing was changed."""
 

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
 if TYPE_CHECKING:  # `nbflow next --cron` prints a document and needs nothing of a run
-    from nbflow.api import Check, LogView, PipelineView, RepairView, RunView
+    from nbflow.api import Check, LogView, NewToken, PipelineView, RepairView, RunView
     from nbflow.documents import (
         AttemptDocument,
         CellDocument,
         DoctorDocument,
         EstimateDocument,
         LogDocument,
+        NewTokenDocument,
         ParamDocument,
         PipelineDocument,
         PipelinesDocument,
@@ -30,12 +31,17 @@ if TYPE_CHECKING:  # `nbflow next --cron` prints a document and needs nothing of
         TaskRunDocument,
         TickDocument,
         TicksDocument,
+        TokenDocument,
+        TokensDocument,
+        UserDocument,
+        UsersDocument,
         WhyDocument,
     )
     from nbflow.errors import Problem
     from nbflow.estimates import Estimate
     from nbflow.model import Param, Schedule, Task, TaskKey
     from nbflow.notebooks.show import ShownCell
+    from nbflow.people import Token, User
     from nbflow.run import Attempt, Run, TaskRun
     from nbflow.schedule import Tick
 
@@ -254,6 +260,46 @@ def ticks_document(timezone: str, ticks: Iterable[Tick]) -> TicksDocument:
 
 def tick(of: Tick) -> TickDocument:
     return {"utc": instant(of.instant), "local": of.local.isoformat(timespec="seconds"), "note": of.note}
+
+
+# --- people -------------------------------------------------------------------------------------------------------
+
+
+def users_document(users: Iterable[User]) -> UsersDocument:
+    return {"users": [user(each) for each in users]}
+
+
+def user(of: User) -> UserDocument:
+    return {
+        "name": of.name,
+        "role": of.role.word,
+        "signs_in": of.password is not None,
+        "created_at": instant(of.created_at),
+        "created_by": of.created_by,
+    }
+
+
+def tokens_document(tokens: Iterable[Token]) -> TokensDocument:
+    return {"tokens": [token(each) for each in tokens]}
+
+
+def new_token_document(of: NewToken) -> NewTokenDocument:
+    return {"token": token(of.token), "secret": of.secret}
+
+
+def token(of: Token) -> TokenDocument:
+    return {
+        "id": of.id,
+        "kind": of.kind.value,
+        "user": of.user,
+        "role": of.role.word,
+        "note": of.note,
+        "created_at": instant(of.created_at),
+        "created_by": of.created_by,
+        "expires_at": instant(of.expires_at),
+        "last_used_at": instant(of.last_used_at),
+        "revoked_at": instant(of.revoked_at),
+    }
 
 
 # --- the installation ---------------------------------------------------------------------------------------------

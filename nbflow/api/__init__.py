@@ -3,13 +3,15 @@
 from nbflow.api.actions import Actions
 from nbflow.api.bound import Store
 from nbflow.api.definitions import Definitions, next_ticks
+from nbflow.api.entrance import Entrance
 from nbflow.api.history import History
+from nbflow.api.people import People
 from nbflow.api.roles import Caller, Role, needs
 from nbflow.api.runs import Runs
-from nbflow.api.views import Check, LogView, PipelineView, RepairView, RunView
+from nbflow.api.views import Check, LogView, NewToken, PipelineView, RepairView, RunView
 
 
-class Api(Definitions, History, Runs, Actions):
+class Api(Definitions, History, Runs, Actions, People):
     """Reads and commands for one caller. Methods raise NbflowError; nothing else is meant for people."""
 
 
@@ -17,7 +19,9 @@ __all__ = [
     "Api",
     "Caller",
     "Check",
+    "Entrance",
     "LogView",
+    "NewToken",
     "PipelineView",
     "RepairView",
     "Role",

@@ -13,14 +13,15 @@ from nbflow.ports import (
     Driver,
     Logs,
     Owners,
+    PeopleStore,
     ReadStore,
     RunStore,
     Workspace,
 )
 
 
-class Store(RunStore, ReadStore, Protocol):
-    """Both sides of one store."""
+class Store(RunStore, ReadStore, PeopleStore, Protocol):
+    """All sides of one store."""
 
 
 class Bound:

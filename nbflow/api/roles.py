@@ -3,31 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import IntEnum
 from functools import wraps
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from nbflow.errors import NotAllowed
+from nbflow.people import Caller, Role
 
 P = ParamSpec("P")
 R = TypeVar("R")
 B = TypeVar("B", bound="HasCaller")
 
-
-class Role(IntEnum):
-    """What a caller may do; each role may do what those before it may."""
-
-    VIEWER = 1
-    OPERATOR = 2
-    EDITOR = 3
-    ADMIN = 4
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caller:
-    name: str
-    role: Role
+__all__ = ["Caller", "Role", "needs"]
 
 
 class HasCaller(Protocol):
@@ -46,8 +32,8 @@ def needs(
         def checked(bound: B, /, *args: P.args, **kwargs: P.kwargs) -> R:
             if bound.caller.role < role:
                 raise NotAllowed(
-                    f"{bound.caller.name} is {bound.caller.role.name.lower()}; "
-                    f"{method.__name__.replace('_', ' ')} needs {role.name.lower()}"
+                    f"{bound.caller.name} is {bound.caller.role.word}; "
+                    f"{method.__name__.replace('_', ' ')} needs {role.word}"
                 )
             return method(bound, *args, **kwargs)
 

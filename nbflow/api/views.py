@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from nbflow.model import TaskKey
+from nbflow.people import Token
 from nbflow.ports import (
     Definition,
     StoredRun,
@@ -76,3 +77,11 @@ class Check:
     is_fine: bool
     message: str
     hint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewToken:
+    """A token or a session that was just made, with its secret: the only time that it is seen."""
+
+    token: Token
+    secret: str = field(repr=False)

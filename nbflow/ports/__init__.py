@@ -1,6 +1,7 @@
 """The doors to everything outside the rules. The docstring is the contract; adapters are tested against it."""
 
 from nbflow.ports.outside import Clock, Driver, Executor, Logs, Workspace
+from nbflow.ports.people import PeopleStore
 from nbflow.ports.runs import Owners, ReadStore, RunStore
 from nbflow.ports.schedules import BackfillProgress, Leader, NewRun, ScheduleStore
 from nbflow.ports.values import Definition, FrozenPipeline, Lease, Progress, Signature, StoredRun
@@ -17,6 +18,7 @@ __all__ = [
     "Logs",
     "NewRun",
     "Owners",
+    "PeopleStore",
     "Progress",
     "ReadStore",
     "RunStore",

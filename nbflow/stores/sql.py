@@ -17,6 +17,7 @@ from nbflow.stores.backfills import SqlBackfills
 from nbflow.stores.database import PATIENCE, Database
 from nbflow.stores.history import SqlHistory
 from nbflow.stores.migrations import HEAD, upgrade
+from nbflow.stores.people import SqlPeople
 from nbflow.stores.rows import attempt_row, attempt_values, key_of, run_values, task_values
 from nbflow.stores.schedules import SqlSchedules
 from nbflow.stores.schema import LIVE, UNFINISHED, attempts, requests, runs, task_runs
@@ -41,8 +42,8 @@ _HOLDERS = (
 )
 
 
-class SqlStore(SqlHistory, SqlSchedules, SqlBackfills):
-    """All sides of a store: ports.RunStore, ports.ReadStore and ports.ScheduleStore. Safe to use from several threads.
+class SqlStore(SqlHistory, SqlSchedules, SqlBackfills, SqlPeople):
+    """All sides of a store: ports.RunStore, ReadStore, ScheduleStore and PeopleStore. Safe to use from several threads.
 
     Opening makes the database where there is none, and brings an older one up to date. Raises Unavailable where it
     does not answer, InvalidInput where it cannot be used.

@@ -22,7 +22,7 @@ from nbflow.model import (
     TaskKey,
     TaskName,
 )
-from nbflow.ports import FrozenPipeline, Lease, ReadStore, RunStore, ScheduleStore
+from nbflow.ports import FrozenPipeline, Lease, PeopleStore, ReadStore, RunStore, ScheduleStore
 from nbflow.run import Answer, Attempt, Change, Decision, ErrorInfo, Run, TaskRun
 from nbflow.states import AttemptState, Cause, RunKind, RunState, TaskState
 
@@ -31,7 +31,7 @@ TTL = timedelta(seconds=15)
 ENGINE = "run@host.1.aaaaaa"
 
 
-class Store(RunStore, ReadStore, ScheduleStore, Protocol):
+class Store(RunStore, ReadStore, ScheduleStore, PeopleStore, Protocol):
     """All sides of one store."""
 
 

@@ -4,6 +4,7 @@ A change here needs a migration beside it; a test compares the two.
 """
 
 from nbflow.stores.schema.base import metadata
+from nbflow.stores.schema.people import tokens, users
 from nbflow.stores.schema.runs import (
     LIVE,
     UNFINISHED,
@@ -35,4 +36,6 @@ __all__ = [
     "runs",
     "skips",
     "task_runs",
+    "tokens",
+    "users",
 ]

@@ -3,10 +3,11 @@
 from nbflow.testing.dict_store.backfills import Backfills
 from nbflow.testing.dict_store.history import History
 from nbflow.testing.dict_store.leases import Leases
+from nbflow.testing.dict_store.people import People
 from nbflow.testing.dict_store.schedules import Schedules
 
 __all__ = ["DictStore"]
 
 
-class DictStore(Schedules, Backfills, Leases, History):
-    """All sides of a store: ports.RunStore, ports.ReadStore and ports.ScheduleStore."""
+class DictStore(Schedules, Backfills, Leases, History, People):
+    """All sides of a store: ports.RunStore, ReadStore, ScheduleStore and PeopleStore."""

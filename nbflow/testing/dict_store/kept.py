@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from nbflow.backfill import Backfill, BackfillItem
 from nbflow.errors import Conflict, NotFound
 from nbflow.model import AttemptId, Pipeline, PipelineName, RunId, TaskKey
+from nbflow.people import Token, User
 from nbflow.ports import FrozenPipeline, Leader, Lease
 from nbflow.run import Attempt, Change, Request, Run, TaskRun
 from nbflow.timetable import Skip, Standing
@@ -62,6 +63,9 @@ class Kept:
         self._skips: list[Skip] = []
         self._backfills: dict[int, Backfill] = {}
         self._items: dict[int, tuple[Item, ...]] = {}
+        self._users: dict[str, User] = {}
+        self._tokens: dict[int, Token] = {}
+        self._last_token = 0
 
     @contextmanager
     def _whole(self) -> Iterator[None]:

@@ -14,6 +14,7 @@ from nbflow.testing.store_contract.leaders import Leaders
 from nbflow.testing.store_contract.leases import Leases
 from nbflow.testing.store_contract.looking import everything, refused
 from nbflow.testing.store_contract.pausing import Pausing
+from nbflow.testing.store_contract.people import People, Tokens
 from nbflow.testing.store_contract.requests import Requests
 from nbflow.testing.store_contract.runs import NewRuns
 from nbflow.testing.store_contract.standings import Standings
@@ -29,7 +30,11 @@ class ScheduleStoreContract(Leaders, Standings, Firing, Pausing, Backfills, Back
     """Every behaviour of ports.ScheduleStore."""
 
 
-class StoreContract(RunStoreContract, ScheduleStoreContract):
+class PeopleStoreContract(People, Tokens):
+    """Every behaviour of ports.PeopleStore."""
+
+
+class StoreContract(RunStoreContract, ScheduleStoreContract, PeopleStoreContract):
     """Every behaviour of a store."""
 
     @pytest.fixture

@@ -41,6 +41,8 @@ def everything(store: Store) -> tuple[object, ...]:
         [store.backfill_progress(each.id) for each in backfills],
         store.unfinished(),
         store.asked_ownerless(),
+        store.users(),
+        store.tokens(),
     )
 
 

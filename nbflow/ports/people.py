@@ -1,0 +1,66 @@
+"""The door to users and their tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from nbflow.people import Token, User
+from nbflow.run import Change
+
+
+class PeopleStore(Protocol):
+    """Users and tokens, durable. Every method is one transaction; `log` is the line it leaves in the change log."""
+
+    def users(self) -> Sequence[User]:
+        """By name."""
+        ...
+
+    def user(self, name: str) -> User:
+        """Raises NotFound with the nearest name."""
+        ...
+
+    def add_user(self, user: User, *, log: Change) -> None:
+        """Raises Conflict if there is one of that name."""
+        ...
+
+    def change_user(self, user: User, *, log: Change, ends_sessions: bool = False) -> None:
+        """Keep the user's role and password as they are given, and forget refused sign-ins.
+
+        `ends_sessions` revokes every session of the user too. Raises NotFound, and Conflict where no admin would be
+        left.
+        """
+        ...
+
+    def remove_user(self, name: str, *, log: Change) -> None:
+        """Remove a user and every token of that name. Raises NotFound, and Conflict where no admin would be left."""
+        ...
+
+    def note_sign_in(self, name: str, *, refused_at: datetime | None) -> None:
+        """Count a refused sign-in, or, with None, forget those that were."""
+        ...
+
+    def tokens(self, user: str | None = None) -> Sequence[Token]:
+        """Tokens and sessions, newest first, revoked ones too."""
+        ...
+
+    def token(self, number: int) -> Token:
+        """Raises NotFound."""
+        ...
+
+    def holder(self, sha256: str) -> tuple[Token, User] | None:
+        """The token of that fingerprint with its user, whether it is valid or not."""
+        ...
+
+    def add_token(self, token: Token, *, log: Change | None) -> Token:
+        """Keep a token; returns it with its id. Raises NotFound if there is no such user."""
+        ...
+
+    def revoke_token(self, number: int, *, now: datetime, log: Change | None) -> None:
+        """Raises NotFound, and Conflict if it is revoked already."""
+        ...
+
+    def used_token(self, number: int, now: datetime) -> None:
+        """Note that it was used."""
+        ...

@@ -1,0 +1,143 @@
+"""Users and tokens in the database: a part of SqlStore."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, delete, insert, select, update
+
+from nbflow.errors import Conflict, NotFound
+from nbflow.people import Token, TokenKind, User, check_admin_left
+from nbflow.run import Change
+from nbflow.stores.base import SqlSide
+from nbflow.stores.schema import tokens, users
+from nbflow.stores.steps import log as add_to_log
+from nbflow.text import did_you_mean
+
+_USER = tuple(field.name for field in fields(User))
+_TOKEN = tuple(field.name for field in fields(Token))
+
+
+class SqlPeople(SqlSide):
+    """ports.PeopleStore."""
+
+    def users(self) -> Sequence[User]:
+        with self._database.read() as connection:
+            return _users(connection)
+
+    def user(self, name: str) -> User:
+        with self._database.read() as connection:
+            return _user(connection, name)
+
+    def add_user(self, user: User, *, log: Change) -> None:
+        with self._database.write() as connection:
+            known = _users(connection)
+            if user.name in {each.name for each in known}:
+                raise Conflict(f"there is a user '{user.name}' already")
+            check_admin_left([*known, user])
+            connection.execute(insert(users).values({name: getattr(user, name) for name in _USER}))
+            add_to_log(connection, [log])
+
+    def change_user(self, user: User, *, log: Change, ends_sessions: bool = False) -> None:
+        values = {"role": user.role, "password": user.password, "failures": 0, "failed_at": None}
+        with self._database.write() as connection:
+            _user(connection, user.name)
+            check_admin_left([*_others(connection, user.name), user])
+            connection.execute(update(users).where(users.c.name == user.name).values(values))
+            if ends_sessions:
+                live = tokens.c.revoked_at.is_(None) & (tokens.c.kind == TokenKind.SESSION)
+                ending = update(tokens).where(tokens.c.user == user.name, live)
+                connection.execute(ending.values(revoked_at=log.at))
+            add_to_log(connection, [log])
+
+    def remove_user(self, name: str, *, log: Change) -> None:
+        with self._database.write() as connection:
+            _user(connection, name)
+            check_admin_left(_others(connection, name))
+            connection.execute(delete(tokens).where(tokens.c.user == name))
+            connection.execute(delete(users).where(users.c.name == name))
+            add_to_log(connection, [log])
+
+    def note_sign_in(self, name: str, *, refused_at: datetime | None) -> None:
+        failures = users.c.failures + 1 if refused_at else 0
+        noting = update(users).where(users.c.name == name).values(failures=failures, failed_at=refused_at)
+        with self._database.write() as connection:
+            if connection.execute(noting).rowcount == 0:
+                raise NotFound(f"there is no user '{name}'")
+
+    def tokens(self, user: str | None = None) -> Sequence[Token]:
+        query = select(tokens).order_by(tokens.c.id.desc())
+        if user is not None:
+            query = query.where(tokens.c.user == user)
+        with self._database.read() as connection:
+            return [_token_of(row) for row in connection.execute(query).mappings()]
+
+    def token(self, number: int) -> Token:
+        with self._database.read() as connection:
+            return _token(connection, number)
+
+    def holder(self, sha256: str) -> tuple[Token, User] | None:
+        with self._database.read() as connection:
+            row = connection.execute(select(tokens).where(tokens.c.sha256 == sha256)).mappings().first()
+            if row is None:
+                return None
+            token = _token_of(row)
+            return token, _user(connection, token.user)
+
+    def add_token(self, token: Token, *, log: Change | None) -> Token:
+        row = {name: getattr(token, name) for name in _TOKEN if name != "id"}
+        with self._database.write() as connection:
+            _user(connection, token.user)
+            number = connection.execute(insert(tokens).values(row).returning(tokens.c.id)).scalar_one()
+            add_to_log(connection, [log] if log else [])
+        return replace(token, id=number)
+
+    def revoke_token(self, number: int, *, now: datetime, log: Change | None) -> None:
+        revoking = update(tokens).where(tokens.c.id == number, tokens.c.revoked_at.is_(None)).values(revoked_at=now)
+        with self._database.write() as connection:
+            if connection.execute(revoking).rowcount == 0:
+                _token(connection, number)
+                raise Conflict(f"token {number} is revoked already")
+            add_to_log(connection, [log] if log else [])
+
+    def used_token(self, number: int, now: datetime) -> None:
+        with self._database.write() as connection:
+            connection.execute(update(tokens).where(tokens.c.id == number).values(last_used_at=now))
+
+
+def _users(connection: Connection) -> list[User]:
+    return [_user_of(row) for row in connection.execute(select(users).order_by(users.c.name)).mappings()]
+
+
+def _user(connection: Connection, name: str) -> User:
+    row = connection.execute(select(users).where(users.c.name == name)).mappings().first()
+    if row is None:
+        known = connection.scalars(select(users.c.name)).all()
+        raise NotFound(f"there is no user '{name}'", hint=did_you_mean(name, known))
+    return _user_of(row)
+
+
+def _others(connection: Connection, name: str) -> list[User]:
+    return [user for user in _users(connection) if user.name != name]
+
+
+def _token(connection: Connection, number: int) -> Token:
+    row = connection.execute(select(tokens).where(tokens.c.id == number)).mappings().first()
+    if row is None:
+        raise NotFound(f"there is no token {number}")
+    return _token_of(row)
+
+
+def _user_of(row: RowMapping) -> User:
+    return User(**_fields(row, _USER))
+
+
+def _token_of(row: RowMapping) -> Token:
+    return Token(**_fields(row, _TOKEN))
+
+
+def _fields(row: RowMapping, names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: row[name] for name in names}
