@@ -1,109 +1,239 @@
-"""Why a task run stands where it stands, in one sentence. Pure."""
+"""Why a run or a task run stands where it stands, in one sentence. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum
 from typing import assert_never
 
+from nbflow.admission import Lane, Limits, ahead, is_held, lane
 from nbflow.live import LiveRun
-from nbflow.model import TaskKey, TaskName
-from nbflow.run import TaskRun
-from nbflow.states import TaskState
-from nbflow.text import clock_time, join_names, seconds_text
+from nbflow.model import RunId, TaskKey, TaskName
+from nbflow.run import Run, TaskRun
+from nbflow.states import RunState, TaskState
+from nbflow.text import clock_time, counted, seconds_text
+
+MOST = 5
+"""Names in a sentence; more of them are counted."""
+
+NO_SCHEDULER = "no scheduler is running: start `nbflow up`"
 
 
-def why(
-    live: LiveRun,
-    key: TaskKey,
-    now: datetime,
-    *,
-    pools: Mapping[str, int],
-    holders: Mapping[str, Sequence[str]],
-    usual: Mapping[TaskName, float],
-    owner_is_alive: bool,
-) -> str:
-    """`clean waits for extract, which is running, 4 min, usually 9 min.`
+class Owner(Enum):
+    """Who has the run."""
 
-    `pools` has the places of each pool, `holders` who holds them now, `usual` the usual seconds of each task.
-    """
-    task_run = live.get(key)
-    said = _sentence(live, task_run, now, pools, holders, usual)
-    if task_run.state.is_terminal or owner_is_alive:
-        return said
-    return f"{said} Nothing runs it now: the nbflow run that owned it is gone; the next command closes the run."
+    ALIVE = "an engine that lives"
+    GONE = "an `nbflow run` that is gone: the run is closed, not continued"
+    NONE = "nobody, or a scheduler that is gone: the next one takes it"
 
 
-def _sentence(
-    live: LiveRun,
-    task_run: TaskRun,
-    now: datetime,
-    pools: Mapping[str, int],
-    holders: Mapping[str, Sequence[str]],
-    usual: Mapping[TaskName, float],
-) -> str:
-    name = task_run.key.address
-    match task_run.state:
-        case TaskState.WAITING:
-            return f"{name} waits for {join_names(_upstreams(live, task_run.key, now, usual))}."
-        case TaskState.QUEUED:
-            return _queued(live, task_run, pools, holders)
-        case TaskState.RUNNING:
-            return f"{name} is running, attempt {task_run.attempts}, {_so_far(task_run, now, usual)}."
-        case TaskState.RETRY_WAIT:
-            due = clock_time(task_run.not_before) if task_run.not_before else "soon"
-            tries = live.task(task_run.key).retries.max_retries + 1
-            return f"{name} failed ({task_run.reason}); next try {due}, {task_run.failures + 1} of {tries}."
-        case TaskState.SUCCESS:
-            return f"{name} ended well{_by_hand(task_run)}."
-        case TaskState.FAILED:
-            return f"{name} failed{_by_hand(task_run)}{_because(task_run)}."
-        case TaskState.UPSTREAM_FAILED:
-            return f"{name} cannot run: {task_run.reason}."
-        case TaskState.SKIPPED:
-            return f"{name} was skipped{_by_hand(task_run)}{_because(task_run)}."
-        case TaskState.CANCELLED:
-            return f"{name} was cancelled{_because(task_run)}."
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a run shares with others, as it was when it was looked at."""
+
+    now: datetime
+    owner: Owner = Owner.ALIVE
+    has_scheduler: bool = True
+    """One leads, and takes the runs that nobody owns."""
+    unfinished: Sequence[Run] = ()
+    owned: Collection[RunId] = frozenset()
+    """The unfinished runs that an engine has."""
+    limits: Limits = field(default_factory=Limits)
+    pools: Mapping[str, int] = field(default_factory=dict)
+    """The places of each pool."""
+    holders: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Who holds the places of each pool now, one name a place."""
+    slots: int | None = None
+    """Attempts that may run at once; None where it is not known."""
+    busy: Sequence[str] = ()
+    """Who uses the slots now."""
+    usual: Mapping[TaskName, float] = field(default_factory=dict)
+    """The usual seconds of each task."""
+
+
+def why_run(run: Run, around: Surroundings) -> str:
+    """`run r2 has not started: run r1 is running, and max_active_runs of nightly is 1.`"""
+    match run.state:
+        case RunState.QUEUED:
+            if around.owner is Owner.ALIVE:
+                return f"run {run.id} is about to start."
+            stands = "waits to run again" if run.started_at else "has not started"
+            return f"run {run.id} {stands}: {_held(run, around)}."
+        case RunState.RUNNING:
+            return f"run {run.id} is running, {_elapsed(run.started_at, around)}{_unattended(around)}."
+        case RunState.SUCCESS:
+            return f"run {run.id} ended well."
+        case RunState.FAILED:
+            return f"run {run.id} failed."
+        case RunState.CANCELLED:
+            return f"run {run.id} was cancelled."
         case _:
-            assert_never(task_run.state)
+            assert_never(run.state)
 
 
-def _upstreams(live: LiveRun, key: TaskKey, now: datetime, usual: Mapping[TaskName, float]) -> list[str]:
-    unfinished = [live.tasks[up] for up in live.ups[key] if not live.tasks[up].state.is_terminal]
-    return [
-        f"{up.key.address}, which is {up.state}"
-        + (f", {_so_far(up, now, usual)}" if up.state is TaskState.RUNNING else "")
-        for up in unfinished
-    ]
+def why(live: LiveRun, key: TaskKey, around: Surroundings) -> str:
+    """`clean waits for extract, which is running, 4 min, usually 9 min.`"""
+    task_run = live.get(key)
+    if task_run.state.is_terminal:
+        return f"{key.address} {_ended(task_run)}."
+    if live.run.state is RunState.QUEUED and around.owner is not Owner.ALIVE:
+        return f"{key.address} waits for its run to start: {_held(live.run, around)}."
+    return f"{key.address} {_unfinished(live, task_run, around)}{_unattended(around)}."
 
 
-def _so_far(task_run: TaskRun, now: datetime, usual: Mapping[TaskName, float]) -> str:
-    since = task_run.live.started_at if task_run.live else task_run.started_at
-    elapsed = seconds_text((now - since).total_seconds()) if since else "just started"
-    known = usual.get(task_run.key.task)
+# --- runs -----------------------------------------------------------------------------------------------------------
+
+
+def _held(run: Run, around: Surroundings) -> str:
+    """What a queued run waits for that no engine has."""
+    if around.owner is Owner.GONE:
+        return "the nbflow run that owned it is gone, and the next command or scheduler closes it"
+    if not around.has_scheduler:
+        return NO_SCHEDULER
+    mine = lane(run, around.limits)
+    if is_held(run, around.limits):
+        return _paused(mine)
+    before = ahead(run, around.unfinished, around.owned, around.limits)
+    if not before:
+        return "the scheduler takes it in a moment"
+    first = f"run {before[0].id} is {before[0].state}" if len(before) == 1 else f"{_runs(before)} come first"
+    return f"{first}, and {_limit(mine)}"
+
+
+def _paused(mine: Lane) -> str:
+    if mine.backfill is not None:
+        return f"backfill {mine.backfill} is paused, and goes on with `nbflow backfill resume {mine.backfill}`"
+    return f"pipeline {mine.pipeline} is paused, and goes on with `nbflow resume {mine.pipeline}`"
+
+
+def _limit(mine: Lane) -> str:
+    if mine.backfill is not None:
+        return f"max_active of backfill {mine.backfill} is {mine.limit}"
+    return f"max_active_runs of {mine.pipeline} is {mine.limit}"
+
+
+def _runs(runs: Sequence[Run]) -> str:
+    return f"runs {_listed(run.id for run in runs)}"
+
+
+def _unattended(around: Surroundings) -> str:
+    """What is missing where nobody looks after a run that has begun; empty where somebody does."""
+    match around.owner:
+        case Owner.ALIVE:
+            return ""
+        case Owner.GONE:
+            return "; the nbflow run that owned it is gone, and the next command or scheduler closes the run"
+        case Owner.NONE:
+            return "; the scheduler takes the run over in a moment" if around.has_scheduler else f"; {NO_SCHEDULER}"
+
+
+# --- task runs ------------------------------------------------------------------------------------------------------
+
+
+def _unfinished(live: LiveRun, task_run: TaskRun, around: Surroundings) -> str:
+    if task_run.then is not None:
+        return _being_stopped(task_run, task_run.then)
+    if task_run.state is TaskState.WAITING:
+        return _waiting(live, task_run, around)
+    if task_run.state is TaskState.QUEUED:
+        return _queued(live, task_run, around)
+    if task_run.state is TaskState.RETRY_WAIT:
+        return f"failed ({task_run.reason}); {_next_try(live, task_run, around)}"
+    return f"is running, attempt {task_run.attempts}, {_so_far(task_run, around)}"
+
+
+def _being_stopped(task_run: TaskRun, then: TaskState) -> str:
+    by = f" by {task_run.set_by}" if task_run.set_by else ""
+    if then is TaskState.WAITING:
+        return f"is being stopped{by}, and runs again"
+    return f"is being stopped{by}, and is {then} then"
+
+
+def _waiting(live: LiveRun, task_run: TaskRun, around: Surroundings) -> str:
+    ups = [live.tasks[up] for up in live.ups[task_run.key] if not live.tasks[up].state.is_terminal]
+    if not ups:
+        return "is about to be looked at: no upstream is unfinished"
+    return f"waits for {_listed(f'{up.key.address}, which {_stands(live, up, around)}' for up in ups)}"
+
+
+def _stands(live: LiveRun, up: TaskRun, around: Surroundings) -> str:
+    """Where an upstream stands, in a few words."""
+    if up.state is TaskState.RUNNING:
+        return f"is running, {_so_far(up, around)}"
+    if up.state is TaskState.RETRY_WAIT:
+        return f"failed, {_next_try(live, up, around)}"
+    if up.state is TaskState.QUEUED:
+        return "is starting" if up.live else "is ready to start"
+    return "is waiting itself"
+
+
+def _next_try(live: LiveRun, task_run: TaskRun, around: Surroundings) -> str:
+    """`next try 10:42:05, 3 of 4`; a failure of nbflow's own uses up none of the notebook's tries."""
+    due = clock_time(task_run.not_before) if task_run.not_before and task_run.not_before > around.now else "now"
+    if task_run.cause is not None and task_run.cause.is_own_fault:
+        return f"next try {due}, which uses up no retry"
+    return f"next try {due}, {task_run.failures + 1} of {live.task(task_run.key).retries.max_retries + 1}"
+
+
+def _so_far(task_run: TaskRun, around: Surroundings) -> str:
+    elapsed = _elapsed(task_run.live.started_at if task_run.live else task_run.started_at, around)
+    known = around.usual.get(task_run.key.task)
     return f"{elapsed}, usually {seconds_text(known)}" if known is not None else elapsed
 
 
-def _queued(live: LiveRun, task_run: TaskRun, pools: Mapping[str, int], holders: Mapping[str, Sequence[str]]) -> str:
-    name, task = task_run.key.address, live.task(task_run.key)
+def _elapsed(since: datetime | None, around: Surroundings) -> str:
+    return seconds_text(max(0.0, (around.now - since).total_seconds())) if since else "just started"
+
+
+def _queued(live: LiveRun, task_run: TaskRun, around: Surroundings) -> str:
     if task_run.live is not None:
-        return f"{name} was handed to the executor and is starting."
-    if task.pool is None:
-        return f"{name} is ready and waits for a free slot."
-    if task.pool not in pools:
-        return f"{name} waits for pool {task.pool}, which nbflow.toml does not name."
-    held = holders.get(task.pool, ())
-    if len(held) + task.pool_slots > pools[task.pool]:
-        who = join_names(dict.fromkeys(held))
-        return f"{name} waits for pool {task.pool}: {len(held)} of {pools[task.pool]} used by {who}."
-    return f"{name} is ready and waits for a free slot."
+        return "was handed to the executor and is starting"
+    task = live.task(task_run.key)
+    return (task.pool and _for_pool(task.pool, task.pool_slots, around)) or _for_slot(around)
 
 
-def _by_hand(task_run: TaskRun) -> str:
-    if task_run.set_by is None:
+def _for_pool(pool: str, wanted: int, around: Surroundings) -> str:
+    """Empty where the pool has room."""
+    if pool not in around.pools:
+        return f"waits for pool {pool}, which nbflow.toml does not name"
+    size, held = around.pools[pool], around.holders.get(pool, ())
+    if wanted > size:
+        return f"waits for {counted(wanted, 'place')} of pool {pool}, which has {size}"
+    if len(held) + wanted <= size:
         return ""
-    return f", set by {task_run.set_by}" + (f" ({task_run.note})" if task_run.note else "")
+    many = f"{wanted} places of " if wanted > 1 else ""
+    return f"waits for {many}pool {pool}: {len(held)} of {size} used by {_listed(dict.fromkeys(held))}"
 
 
-def _because(task_run: TaskRun) -> str:
-    return f": {task_run.reason}" if task_run.reason else ""
+def _for_slot(around: Surroundings) -> str:
+    if around.slots is None:
+        return "is ready and waits for a free slot"
+    if len(around.busy) < around.slots:
+        return "is ready and starts in a moment"
+    return f"waits for a free slot: {len(around.busy)} of {around.slots} used by {_listed(around.busy)}"
+
+
+def _ended(task_run: TaskRun) -> str:
+    by_hand = f", set by {task_run.set_by}" if task_run.set_by else ""
+    note = f" ({task_run.note})" if by_hand and task_run.note else ""
+    because = f": {task_run.reason}" if task_run.reason else ""
+    match task_run.state:
+        case TaskState.SUCCESS:
+            return f"ended well{by_hand}{note}"
+        case TaskState.UPSTREAM_FAILED:
+            return f"cannot run{because}"
+        case TaskState.CANCELLED:
+            is_told = task_run.reason.startswith("cancelled")  # `cancelled by ada`
+            return f"was {task_run.reason}" if is_told else f"was cancelled{because}"
+        case TaskState.SKIPPED:
+            return f"was skipped{by_hand}{note}{because}"
+        case _:
+            return f"failed{by_hand}{note}{because}"
+
+
+def _listed(names: Iterable[str]) -> str:
+    listed = list(names)
+    more = f" and {len(listed) - MOST} more" if len(listed) > MOST else ""
+    return ", ".join(listed[:MOST]) + more

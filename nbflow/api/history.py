@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from statistics import median
 
 from nbflow import why as sentences
@@ -24,6 +23,7 @@ from nbflow.run import (
     Run,
 )
 from nbflow.states import RunState
+from nbflow.why import Owner, Surroundings
 
 GOOD_RUNS = 20
 """Runs that say when a pipeline is usually ready."""
@@ -108,16 +108,14 @@ class History(Bound):
     def _whys(self, live: LiveRun, keys: Sequence[TaskKey]) -> Mapping[TaskKey, str]:
         if not keys:
             return {}
-        why = partial(
-            sentences.why,
-            live,
+        around = Surroundings(
             now=self._clock.now(),
+            owner=Owner.ALIVE if self._has_owner(live.run.id) else Owner.GONE,
             pools=self._pools,
             holders=self._store.pool_holders(),
             usual=self.usual_seconds(live.run.pipeline),
-            owner_is_alive=self._has_owner(live.run.id),
         )
-        return {key: why(key) for key in keys}
+        return {key: sentences.why(live, key, around) for key in keys}
 
     @needs(Role.VIEWER)
     def doctor(self) -> tuple[Check, ...]:

@@ -1,0 +1,345 @@
+"""Why it is not running: the exact sentence for every state of a run and of a task run, and for every surrounding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from building import NOW, VALUE_ERROR, Play, attempt_id, pipeline, task
+
+from nbflow.admission import Limits
+from nbflow.backfill import Backfill, BackfillState
+from nbflow.model import Retries, TaskKey
+from nbflow.run import Asked, AttemptEnded, CancelRequested, MarkRequested, ResetRequested, Run, SlotGranted
+from nbflow.states import AttemptState, Cause, RunKind, RunState, TaskState
+from nbflow.testing.samples import a_run
+from nbflow.text import clock_time
+from nbflow.why import Owner, Surroundings, why, why_run
+
+KEY = TaskKey.parse
+NO_SCHEDULER = "no scheduler is running: start `nbflow up`"
+ONE_MINUTE = Retries(max_retries=3, delay=timedelta(minutes=1), backoff="fixed")
+
+
+def ask(play: Play, request: Any) -> None:
+    play.tell(Asked(id=1, request=request))
+
+
+# --- task runs ------------------------------------------------------------------------------------------------------
+
+
+def chain(*done: str) -> Play:
+    """extract → clean → report."""
+    play = Play(pipeline(extract="", clean="extract", report="clean"))
+    play.succeed(*done)
+    return play
+
+
+def started(play: Play, *names: str) -> Play:
+    play.start(*names)
+    return play
+
+
+def failing(cause: Cause = Cause.ERROR, times: int = 1, retries: Retries = ONE_MINUTE) -> Play:
+    play = Play(pipeline(task("extract", retries=retries), clean="extract"))
+    for number in range(times):
+        if number:
+            play.later(minutes=10)
+        play.start("extract")
+        error = VALUE_ERROR if cause is Cause.ERROR else None
+        play.end("extract", AttemptState.FAILED, cause=cause, error=error, reason="the runner is gone")
+    return play
+
+
+def pooled(wanted: int = 1) -> Play:
+    return Play(pipeline(task("extract", pool="warehouse", pool_slots=wanted)))
+
+
+def being_stopped(request: Callable[[], Any]) -> Play:
+    play = started(chain(), "extract")
+    ask(play, request())
+    return play
+
+
+def handed_over() -> Play:
+    play = chain()
+    play.tell(SlotGranted(key=KEY("extract"), token="t"))
+    return play
+
+
+def cancelled_while_running() -> Play:
+    play = being_stopped(lambda: CancelRequested(by="ada", key=KEY("extract")))
+    token = play["extract"].live.token
+    play.tell(
+        AttemptEnded(
+            attempt=attempt_id("extract"), token=token, at=play.now, state=AttemptState.CANCELLED, cause=Cause.CANCELLED
+        )
+    )
+    return play
+
+
+def after(play: Play, request: Any) -> Play:
+    ask(play, request)
+    return play
+
+
+def skipped() -> Play:
+    return Play(pipeline(task("extract", when=False), clean="extract"))
+
+
+IN = clock_time(NOW + timedelta(minutes=1))
+
+TASKS: dict[str, tuple[Callable[[], Play], str, dict[str, Any], str]] = {
+    "waiting for one that runs": (
+        lambda: started(chain(), "extract"), "clean", {"now": NOW + timedelta(minutes=4), "usual": {"extract": 540.0}},
+        "clean waits for extract, which is running, 4 min, usually 9 min.",
+    ),
+    "waiting for one that runs, of which nothing is known": (
+        lambda: started(chain(), "extract"), "clean", {},
+        "clean waits for extract, which is running, 0.0 s.",
+    ),
+    "waiting for one that waits": (chain, "report", {}, "report waits for clean, which is waiting itself."),
+    "waiting for one that is ready": (chain, "clean", {}, "clean waits for extract, which is ready to start."),
+    "waiting for one that starts": (handed_over, "clean", {}, "clean waits for extract, which is starting."),
+    "waiting for one that is tried again": (
+        failing, "clean", {}, f"clean waits for extract, which failed, next try {IN}, 2 of 4."
+    ),
+    "waiting for several": (
+        lambda: started(Play(pipeline(a="", b="", c="a b")), "a"), "c", {},
+        "c waits for a, which is running, 0.0 s, b, which is ready to start.",
+    ),
+    "waiting for many": (
+        lambda: Play(pipeline(a="", b="", c="", d="", e="", f="", g="", h="a b c d e f g")), "h", {},
+        "h waits for " + ", ".join(f"{each}, which is ready to start" for each in "abcde") + " and 2 more.",
+    ),
+    "ready, and nothing is known of slots": (chain, "extract", {}, "extract is ready and waits for a free slot."),
+    "ready, and a slot is free": (
+        chain, "extract", {"slots": 2, "busy": ["load"]}, "extract is ready and starts in a moment."
+    ),
+    "ready, and no slot is free": (
+        chain, "extract", {"slots": 2, "busy": ["load_x", "load_y"]},
+        "extract waits for a free slot: 2 of 2 used by load_x, load_y.",
+    ),
+    "ready, and a pool is full": (
+        pooled, "extract", {"pools": {"warehouse": 2}, "holders": {"warehouse": ["load_x", "load_y"]}},
+        "extract waits for pool warehouse: 2 of 2 used by load_x, load_y.",
+    ),
+    "ready, and one holds all of a pool": (
+        pooled, "extract", {"pools": {"warehouse": 2}, "holders": {"warehouse": ["load_x", "load_x"]}},
+        "extract waits for pool warehouse: 2 of 2 used by load_x.",
+    ),
+    "ready, and many hold a pool": (
+        pooled, "extract", {"pools": {"warehouse": 7}, "holders": {"warehouse": list("abcdefg")}},
+        "extract waits for pool warehouse: 7 of 7 used by a, b, c, d, e and 2 more.",
+    ),
+    "ready, and a pool has too little room": (
+        lambda: pooled(2), "extract", {"pools": {"warehouse": 3}, "holders": {"warehouse": ["load_x", "load_y"]}},
+        "extract waits for 2 places of pool warehouse: 2 of 3 used by load_x, load_y.",
+    ),
+    "ready, and a pool is too small for ever": (
+        lambda: pooled(3), "extract", {"pools": {"warehouse": 2}},
+        "extract waits for 3 places of pool warehouse, which has 2.",
+    ),
+    "ready, and there is no such pool": (
+        pooled, "extract", {}, "extract waits for pool warehouse, which nbflow.toml does not name."
+    ),
+    "ready, and the pool has room": (
+        pooled, "extract",
+        {"pools": {"warehouse": 2}, "holders": {"warehouse": ["load_x"]}, "slots": 1, "busy": ["load_x"]},
+        "extract waits for a free slot: 1 of 1 used by load_x.",
+    ),
+    "handed over": (handed_over, "extract", {}, "extract was handed to the executor and is starting."),
+    "running": (
+        lambda: started(chain(), "extract"), "extract",
+        {"now": NOW + timedelta(minutes=4), "usual": {"extract": 540.0}},
+        "extract is running, attempt 1, 4 min, usually 9 min.",
+    ),
+    "running, seen by a clock that is behind": (
+        lambda: started(chain(), "extract"), "extract", {"now": NOW - timedelta(seconds=2)},
+        "extract is running, attempt 1, 0.0 s.",
+    ),
+    "being cancelled": (
+        lambda: being_stopped(lambda: CancelRequested(by="ada")), "extract", {},
+        "extract is being stopped by ada, and is cancelled then.",
+    ),
+    "being stopped to run again": (
+        lambda: being_stopped(lambda: ResetRequested(by="ada", keys=(KEY("extract"),), kill=True)), "extract", {},
+        "extract is being stopped by ada, and runs again.",
+    ),
+    "being stopped to be marked": (
+        lambda: being_stopped(lambda: MarkRequested(by="ada", key=KEY("extract"), state=TaskState.SUCCESS, kill=True)),
+        "extract", {}, "extract is being stopped by ada, and is success then.",
+    ),
+    "waiting for the next try": (
+        failing, "extract", {}, f"extract failed (ValueError: bad country); next try {IN}, 2 of 4."
+    ),
+    "waiting for the last try": (
+        lambda: failing(times=3), "extract", {},
+        f"extract failed (ValueError: bad country); next try {clock_time(NOW + timedelta(minutes=21))}, 4 of 4.",
+    ),
+    "waiting for the next try after a failure of nbflow's own": (
+        lambda: failing(Cause.LOST), "extract", {},
+        f"extract failed (the runner is gone); next try {clock_time(NOW + timedelta(seconds=5))},"
+        " which uses up no retry.",
+    ),
+    "a try that is due": (
+        failing, "extract", {"now": NOW + timedelta(minutes=1)},
+        "extract failed (ValueError: bad country); next try now, 2 of 4.",
+    ),
+    "ended well": (lambda: chain("extract"), "extract", {}, "extract ended well."),
+    "marked": (
+        lambda: after(chain(), MarkRequested(by="ada", key=KEY("extract"), state=TaskState.SUCCESS, note="by phone")),
+        "extract", {}, "extract ended well, set by ada (by phone).",
+    ),
+    "failed": (
+        lambda: failing(retries=Retries()), "extract", {}, "extract failed: ValueError: bad country."
+    ),
+    "failed for good": (
+        lambda: failing(times=4), "extract", {},
+        "extract failed: ValueError: bad country (no retry left of 3).",
+    ),
+    "marked failed": (
+        lambda: after(chain(), MarkRequested(by="ada", key=KEY("extract"), state=TaskState.FAILED)),
+        "extract", {}, "extract failed, set by ada.",
+    ),
+    "blocked": (
+        lambda: failing(retries=Retries()), "clean", {}, "clean cannot run: blocked by extract (failed)."
+    ),
+    "skipped by its condition": (skipped, "extract", {}, "extract was skipped: its condition is false."),
+    "skipped by its join rule": (
+        skipped, "clean", {}, "clean was skipped: its join rule all_success was not met."
+    ),
+    "marked skipped": (
+        lambda: after(chain(), MarkRequested(by="ada", key=KEY("extract"), state=TaskState.SKIPPED)),
+        "extract", {}, "extract was skipped, set by ada.",
+    ),
+    "cancelled before it ran": (
+        lambda: after(chain(), CancelRequested(by="ada")), "extract", {}, "extract was cancelled by ada."
+    ),
+    "cancelled while it ran": (cancelled_while_running, "extract", {}, "extract was cancelled by ada."),
+    "cancelled with an upstream": (
+        lambda: after(chain(), CancelRequested(by="ada", key=KEY("extract"))), "clean", {},
+        "clean was cancelled: an upstream task was cancelled.",
+    ),
+}  # fmt: skip
+
+
+def test_every_state_of_a_task_run_has_a_sentence() -> None:
+    assert {make()[name].state for make, name, _, _ in TASKS.values()} == set(TaskState)
+
+
+@pytest.mark.parametrize(("make", "name", "around", "expected"), TASKS.values(), ids=TASKS)
+def test_why_a_task_run(make: Callable[[], Play], name: str, around: dict[str, Any], expected: str) -> None:
+    play = make()
+    assert why(play.live, KEY(name), Surroundings(**{"now": play.now, **around})) == expected
+
+
+UNATTENDED = {
+    "the scheduler is gone": (Owner.NONE, False, f"; {NO_SCHEDULER}."),
+    "another one comes": (Owner.NONE, True, "; the scheduler takes the run over in a moment."),
+    "the command is gone": (
+        Owner.GONE,
+        True,
+        "; the nbflow run that owned it is gone, and the next command or scheduler closes the run.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("owner", "has_scheduler", "tail"), UNATTENDED.values(), ids=UNATTENDED)
+def test_whatever_has_begun_and_is_not_looked_after_says_so(owner: Owner, has_scheduler: bool, tail: str) -> None:
+    play = started(chain(), "extract")
+    around = Surroundings(now=play.now, owner=owner, has_scheduler=has_scheduler)
+    assert why(play.live, KEY("extract"), around) == f"extract is running, attempt 1, 0.0 s{tail}"
+    assert why(play.live, KEY("report"), around) == f"report waits for clean, which is waiting itself{tail}"
+    assert why_run(play.live.run, around) == f"run r1 is running, 0.0 s{tail}"
+
+
+@pytest.mark.parametrize("owner", Owner)
+def test_what_has_ended_needs_nobody(owner: Owner) -> None:
+    around = Surroundings(now=NOW, owner=owner, has_scheduler=False)
+    assert why(chain("extract").live, KEY("extract"), around) == "extract ended well."
+
+
+# --- runs -----------------------------------------------------------------------------------------------------------
+
+
+def run(name: str, kind: RunKind = RunKind.SCHEDULED, state: RunState = RunState.QUEUED, **about: Any) -> Run:
+    created = NOW + timedelta(minutes=int(name[1:]))
+    return replace(a_run(name, kind=kind, state=state, created_at=created), **about)
+
+
+def backfill(state: BackfillState = BackfillState.RUNNING) -> Backfill:
+    day = date(2026, 1, 1)
+    return Backfill(id=7, pipeline="nightly", start=day, end=day, max_active=2, state=state, created_at=NOW)
+
+
+FIRST, SECOND, THIRD = run("r1", state=RunState.RUNNING, started_at=NOW), run("r2"), run("r3", RunKind.MANUAL)
+FILLED = [run(f"f{number}", RunKind.BACKFILL) for number in range(1, 4)]
+OWN = Limits(backfills=dict.fromkeys(("f1", "f2", "f3"), backfill()))
+STOPPED = Limits(backfills={"f3": backfill(BackfillState.PAUSED)})
+
+RUNS: dict[str, tuple[Run, dict[str, Any], str]] = {
+    "nobody takes it": (SECOND, {"has_scheduler": False}, f"run r2 has not started: {NO_SCHEDULER}."),
+    "nobody takes it again": (
+        replace(SECOND, started_at=NOW), {"has_scheduler": False}, f"run r2 waits to run again: {NO_SCHEDULER}."
+    ),
+    "its command is gone": (
+        THIRD, {"owner": Owner.GONE},
+        "run r3 has not started: the nbflow run that owned it is gone, and the next command or scheduler closes it.",
+    ),
+    "it was taken just now": (SECOND, {"owner": Owner.ALIVE}, "run r2 is about to start."),
+    "nothing holds it back": (SECOND, {}, "run r2 has not started: the scheduler takes it in a moment."),
+    "behind another run": (
+        SECOND, {"unfinished": [FIRST, SECOND], "owned": {"r1"}},
+        "run r2 has not started: run r1 is running, and max_active_runs of nightly is 1.",
+    ),
+    "behind one that is queued": (
+        THIRD, {"unfinished": [SECOND, THIRD]},
+        "run r3 has not started: run r2 is queued, and max_active_runs of nightly is 1.",
+    ),
+    "behind several": (
+        run("r4"),
+        {"unfinished": [FIRST, SECOND, THIRD, run("r4")], "owned": {"r1"}, "limits": Limits(max_active={"nightly": 2})},
+        "run r4 has not started: runs r1, r2, r3 come first, and max_active_runs of nightly is 2.",
+    ),
+    "a paused pipeline": (
+        SECOND, {"limits": Limits(paused={"nightly"})},
+        "run r2 has not started: pipeline nightly is paused, and goes on with `nbflow resume nightly`.",
+    ),
+    "a paused pipeline does not concern a manual run": (
+        THIRD, {"limits": Limits(paused={"nightly"})}, "run r3 has not started: the scheduler takes it in a moment."
+    ),
+    "behind its backfill": (
+        FILLED[2], {"unfinished": FILLED, "owned": {"f1", "f2"}, "limits": OWN},
+        "run f3 has not started: runs f1, f2 come first, and max_active of backfill 7 is 2.",
+    ),
+    "a paused backfill": (
+        FILLED[2], {"limits": STOPPED},
+        "run f3 has not started: backfill 7 is paused, and goes on with `nbflow backfill resume 7`.",
+    ),
+    "running": (FIRST, {"owner": Owner.ALIVE, "now": NOW + timedelta(minutes=4)}, "run r1 is running, 4 min."),
+    "ended well": (run("r1", state=RunState.SUCCESS), {}, "run r1 ended well."),
+    "failed": (run("r1", state=RunState.FAILED), {}, "run r1 failed."),
+    "cancelled": (run("r1", state=RunState.CANCELLED), {}, "run r1 was cancelled."),
+}  # fmt: skip
+
+
+def test_every_state_of_a_run_has_a_sentence() -> None:
+    assert {each.state for each, _, _ in RUNS.values()} == set(RunState)
+
+
+@pytest.mark.parametrize(("of", "around", "expected"), RUNS.values(), ids=RUNS)
+def test_why_a_run(of: Run, around: dict[str, Any], expected: str) -> None:
+    assert why_run(of, Surroundings(**{"now": NOW, "owner": Owner.NONE, **around})) == expected
+
+
+def test_the_tasks_of_a_run_that_was_not_taken_wait_for_it() -> None:
+    play = chain()
+    before = a_run("r0", state=RunState.RUNNING, created_at=NOW - timedelta(minutes=1))
+    around = Surroundings(now=NOW, owner=Owner.NONE, unfinished=[before, play.live.run], owned={"r0"})
+    held = "waits for its run to start: run r0 is running, and max_active_runs of nightly is 1."
+    assert why(play.live, KEY("extract"), around) == f"extract {held}"
+    assert why(play.live, KEY("report"), around) == f"report {held}"
