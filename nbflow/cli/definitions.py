@@ -13,7 +13,6 @@ from nbflow.cli.session import OK, WRONG_USE, Json, Session, command
 from nbflow.cli.tables import cut, new_table, print_runs
 from nbflow.cli.words import local_time, one_line, shell, short_time, state_text, style_of
 from nbflow.errors import InvalidManifest
-from nbflow.schedule.words import schedule_text
 from nbflow.text import counted, join_names, with_offset
 
 if TYPE_CHECKING:
@@ -118,6 +117,8 @@ def list_(session: Session, as_json: Json = False) -> None:
 
 
 def _print_pipelines(session: Session, views: Sequence[PipelineView]) -> None:
+    from nbflow.schedule.words import schedule_text
+
     now = datetime.now(UTC)
     table = new_table("pipeline", "tasks", "last run", "", "next", "schedule")
     for view in views:
@@ -167,6 +168,8 @@ def usable(view: PipelineView) -> Pipeline:
 
 
 def _print_pipeline(session: Session, view: PipelineView, pipeline: Pipeline) -> None:
+    from nbflow.schedule.words import schedule_text
+
     out = session.out
     out.print(pipeline.name, style="bold")
     if pipeline.description:
