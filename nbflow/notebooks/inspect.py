@@ -95,12 +95,18 @@ def _as_version_4(content: Any) -> Mapping[str, Any]:
 
 
 def _require_form(notebook: Mapping[str, Any]) -> None:
-    cells = notebook["cells"]
-    if not isinstance(cells, list) or not isinstance(notebook.get("metadata", {}), Mapping):
+    cells, metadata = notebook["cells"], notebook.get("metadata", {})
+    if not isinstance(cells, list) or not isinstance(metadata, Mapping):
         raise TypeError("its cells or its metadata are of the wrong kind")
+    for name in ("kernelspec", "language_info"):
+        if not isinstance(metadata.get(name, {}), Mapping):
+            raise TypeError(f"its metadata has a {name} of the wrong kind")
     for number, cell in enumerate(cells, start=1):
-        if not isinstance(cell.get("source"), str) or not isinstance(cell.get("metadata", {}), Mapping):
+        about = cell.get("metadata", {})
+        if not isinstance(cell.get("source"), str) or not isinstance(about, Mapping):
             raise TypeError(f"cell {number} is damaged")
+        if not isinstance(about.get("tags", []), list):
+            raise TypeError(f"the tags of cell {number} are no list")
 
 
 # --- Python --------------------------------------------------------------------------------------------------------

@@ -236,6 +236,13 @@ BROKEN: dict[str, Any] = {
         "cells": [{"cell_type": "raw", "metadata": {}, "source": 5}],
     },
     "metadata that is a list": {**FORMAT, "metadata": [], "cells": []},
+    "a kernelspec that is a list": {**FORMAT, "metadata": {"kernelspec": []}, "cells": []},
+    "a language that is null": {**FORMAT, "metadata": {"language_info": None}, "cells": []},
+    "tags that are no list": {
+        **FORMAT,
+        "metadata": {},
+        "cells": [{"cell_type": "code", "metadata": {"tags": None}, "source": ""}],
+    },
 }
 
 
