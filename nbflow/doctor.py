@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from nbflow.api import Check
@@ -23,17 +24,28 @@ def checks(
     *, project: Path, outputs: Path, open_store: Callable[[], object], workspace: Workspace
 ) -> Sequence[Callable[[], Check]]:
     """The checks of one project, in the order in which a person would look."""
-    return (
-        _system,
-        lambda: _folder("project folder", project),
-        lambda: _database(open_store),
-        lambda: _folder("outputs folder", outputs),
-        lambda: _disk(outputs),
-        _sockets,
-        lambda: _secrets(project / ".nbflow" / "secrets.toml"),
-        _python_kernel,
-        lambda: _manifests(workspace),
-    )
+    looks: dict[str, Callable[[], Check]] = {
+        "system": _system,
+        "project folder": lambda: _folder("project folder", project),
+        "database": lambda: _database(open_store),
+        "outputs folder": lambda: _folder("outputs folder", outputs),
+        "disk": lambda: _disk(outputs),
+        "kernel sockets": _sockets,
+        "secrets": lambda: _secrets(project / ".nbflow" / "secrets.toml"),
+        "kernels": _python_kernel,
+        "pipelines": lambda: _manifests(workspace),
+    }
+    return tuple(partial(_looked, name, look) for name, look in looks.items())
+
+
+def _looked(name: str, look: Callable[[], Check]) -> Check:
+    """What a look finds; whatever keeps it from its end is a finding as well, and hides no other."""
+    try:
+        return look()
+    except NbflowError as error:
+        return Check(name=name, is_fine=False, message=error.message, hint=error.hint)
+    except Exception as error:
+        return Check(name=name, is_fine=False, message=f"{type(error).__name__}: {error}")
 
 
 def _system() -> Check:
@@ -48,11 +60,7 @@ def _folder(name: str, path: Path) -> Check:
 
 
 def _database(open_store: Callable[[], object]) -> Check:
-    try:
-        store = open_store()
-    except NbflowError as error:
-        return Check(name="database", is_fine=False, message=error.message, hint=error.hint)
-    return Check(name="database", is_fine=True, message=str(store))
+    return Check(name="database", is_fine=True, message=str(open_store()))
 
 
 def _disk(outputs: Path) -> Check:
@@ -67,10 +75,7 @@ def _disk(outputs: Path) -> Check:
 def _sockets() -> Check:
     from nbflow.notebooks import sockets
 
-    try:
-        folder = sockets.make("doctor")
-    except NbflowError as error:
-        return Check(name="kernel sockets", is_fine=False, message=error.message, hint=error.hint)
+    folder = sockets.make("doctor")
     sockets.remove("doctor")
     return Check(name="kernel sockets", is_fine=True, message=str(folder.parent))
 
@@ -85,24 +90,30 @@ def _secrets(path: Path) -> Check:
 
 
 def _python_kernel() -> Check:
-    from jupyter_client.kernelspec import KernelSpecManager
+    from nbflow.notebooks.kernelspecs import find_spec, installed, interpreter_of
 
-    found = KernelSpecManager().find_kernel_specs()
+    found, install = installed(), f"{sys.executable} -m ipykernel install --sys-prefix"
     if "python3" not in found:
-        hint = f"{sys.executable} -m ipykernel install --sys-prefix"
-        return Check(name="kernels", is_fine=False, message="there is no kernel 'python3'", hint=hint)
-    program = KernelSpecManager().get_kernel_spec("python3").argv[0]
-    if program.startswith("python"):  # Jupyter takes its own interpreter for a bare name
-        program = sys.executable
+        return Check(name="kernels", is_fine=False, message="there is no kernel 'python3'", hint=install)
+    spec = find_spec("python3")
+    program = interpreter_of(spec)
+    try:
+        trouble, hint = _trouble_with(program), f"{program} -m pip install ipykernel"
+    except OSError as error:  # mostly the interpreter of an environment that was removed
+        trouble, hint = f"{error.strerror}, says {spec.resource_dir}", f"Remove that folder, or: {install}"
+    if trouble:
+        return Check(name="kernels", is_fine=False, message=f"{program}: {trouble}", hint=hint)
+    return Check(name="kernels", is_fine=True, message=", ".join(found))
+
+
+def _trouble_with(program: str) -> str:
+    """Why an interpreter cannot be a kernel's; empty where it can. Raises OSError where it is not there."""
     with tempfile.TemporaryDirectory() as empty:
         tried = subprocess.run(
             [program, "-c", "import ipykernel"], cwd=empty, capture_output=True, text=True, check=False
         )
-    if tried.returncode:
-        last = (tried.stderr.strip().splitlines() or ["it does not start"])[-1]
-        hint = f"{program} -m pip install ipykernel"
-        return Check(name="kernels", is_fine=False, message=f"{program}: {last}", hint=hint)
-    return Check(name="kernels", is_fine=True, message=", ".join(sorted(found)))
+    lines = tried.stderr.strip().splitlines() or ["it does not start"]
+    return lines[-1] if tried.returncode else ""
 
 
 def _manifests(workspace: Workspace) -> Check:

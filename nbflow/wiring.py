@@ -15,6 +15,7 @@ from nbflow import doctor, settings
 from nbflow.api import Api, Caller, Role
 from nbflow.clock import SystemClock
 from nbflow.engine import Engine
+from nbflow.errors import InvalidInput
 from nbflow.executors.launch import Warm
 from nbflow.executors.local import LocalExecutor, cores
 from nbflow.live import LiveRun
@@ -124,11 +125,28 @@ class LazyDriver:
         self._owners.close()
 
 
+def _user() -> str:
+    """Who calls; a container may run as a number that has no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
+
+
+def _require_home() -> None:
+    """Jupyter looks for its kernels and settings there, and fails in odd ways where there is none."""
+    try:
+        Path.home()
+    except RuntimeError:
+        raise InvalidInput("there is no home folder", hint="Set HOME to a folder that you may write in.") from None
+
+
 def open_project(project: Path | None = None, *, slots: int | None = None) -> Live:
     """Everything that one command needs, for the caller who runs it. Raises NbflowError for settings that are wrong.
 
     `project` is any folder of the project, by default the current one.
     """
+    _require_home()
     root = settings.find_project((project or Path.cwd()).resolve())
     chosen = settings.load(root, os.environ)
     outputs = root / chosen.outputs
@@ -136,7 +154,7 @@ def open_project(project: Path | None = None, *, slots: int | None = None) -> Li
     store = LazyStore(chosen.database_url(root))
     owners = LockedOwners(root / ".nbflow" / "engines")
     clock = SystemClock()
-    user = getpass.getuser()
+    user = _user()
 
     def make() -> tuple[Engine, LocalExecutor]:
         executor = LocalExecutor(

@@ -18,10 +18,9 @@ from typer.testing import CliRunner, Result
 
 from nbflow.api import Check, LogView, PipelineView, RepairView, RunView
 from nbflow.cli import app
-from nbflow.errors import Problem
 from nbflow.estimates import Estimate, Past
 from nbflow.model import TaskKey
-from nbflow.ports import Progress, StoredRun
+from nbflow.ports import Definition, Progress, StoredRun
 from nbflow.run import Attempt, ErrorInfo, ResetRequested
 from nbflow.states import AttemptState, Cause
 
@@ -114,7 +113,7 @@ class FakeApi:
 
     play: Play = field(default_factory=lambda: Play(CHAIN))
     steps: Sequence[Step] = ()
-    problems: Sequence[Problem] = ()
+    definitions: Sequence[Definition] = ()
     views: Sequence[PipelineView] = ()
     checks: Sequence[Check] = ()
     abandoned: Sequence[str] = ()
@@ -134,9 +133,9 @@ class FakeApi:
     def close_abandoned(self) -> Sequence[str]:
         return self.abandoned
 
-    def validate(self, paths: Sequence[str] = ()) -> Sequence[Problem]:
+    def validate(self, paths: Sequence[str] = ()) -> Sequence[Definition]:
         self._called("validate", paths=paths)
-        return self.problems
+        return self.definitions
 
     def pipelines(self) -> Sequence[PipelineView]:
         self._called("pipelines")

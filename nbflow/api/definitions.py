@@ -9,7 +9,7 @@ from nbflow import schedule
 from nbflow.api.bound import Bound
 from nbflow.api.roles import Role, needs
 from nbflow.api.views import PipelineView
-from nbflow.errors import InvalidInput, InvalidManifest, Problem
+from nbflow.errors import InvalidInput, InvalidManifest
 from nbflow.model import Pipeline, PipelineName
 from nbflow.ports import (
     Definition,
@@ -22,10 +22,9 @@ class Definitions(Bound):
     """Reads of pipelines."""
 
     @needs(Role.VIEWER)
-    def validate(self, paths: Sequence[str] = ()) -> tuple[Problem, ...]:
-        """Every problem of every manifest, or of those named."""
-        definitions = [self._workspace.load(path) for path in paths] if paths else self._workspace.definitions()
-        return tuple(problem for definition in definitions for problem in definition.problems)
+    def validate(self, paths: Sequence[str] = ()) -> tuple[Definition, ...]:
+        """Every manifest, or those named, each with all its problems; the store is not asked."""
+        return tuple(self._workspace.load(path) for path in paths) or tuple(self._workspace.definitions())
 
     @needs(Role.VIEWER)
     def pipelines(self, runs: int = 1) -> tuple[PipelineView, ...]:

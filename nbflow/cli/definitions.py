@@ -77,8 +77,8 @@ def validate(
     from nbflow.shapes import problems_document
 
     with session.open() as live:
-        problems = live.api.validate(paths or ())
-        checked = len(paths) if paths else len(live.api.pipelines())
+        definitions = live.api.validate(paths or ())
+    problems = [problem for each in definitions for problem in each.problems]
     errors = sum(each.severity == "error" for each in problems)
     if as_json:
         session.print_json(problems_document(problems))
@@ -86,7 +86,8 @@ def validate(
         _print_problems(session, problems)
         warnings = len(problems) - errors
         found = f"{counted(errors, 'error')} and {counted(warnings, 'warning')}" if problems else "no problems"
-        session.say(f"{counted(checked, 'pipeline')} checked: {found}" if checked else "there is no pipeline to check")
+        checked = f"{counted(len(definitions), 'pipeline')} checked: {found}"
+        session.say(checked if definitions else "there is no pipeline to check")
     return WRONG_USE if errors else OK
 
 

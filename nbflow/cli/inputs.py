@@ -76,7 +76,10 @@ def day_or_instant(text: str, option: str) -> date | datetime:
             f"{option} '{text}' has no UTC offset, so it is not one instant",
             hint=f"Add one: {text}Z for UTC, or {text}+02:00.",
         )
-    return instant.astimezone(UTC)
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:
+        raise InvalidInput(f"{option} '{text}' is beyond the years of the calendar in UTC") from None
 
 
 def instant_after(text: str, zone: str, option: str) -> datetime:

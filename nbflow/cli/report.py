@@ -93,7 +93,8 @@ def _print_failure(console: Console, view: RunView, task_run: TaskRun) -> None:
     tried = view.attempts.get(task_run.key, ())
     last = tried[-1] if tried else None
     console.print(f"{state_text(task_run.state)}  {task_run.key.address}{_where(task_run, last)}", style="red")
-    console.print(f"  {one_line(task_run.reason) or _cause(task_run)}", soft_wrap=True)
+    if because := one_line(task_run.reason or task_run.note or "") or _cause(task_run):
+        console.print(f"  {because}", soft_wrap=True)
     if last:
         console.print(f"  notebook  {view.notebooks[last.id]}", soft_wrap=True)
     if blocked := _blocked(view, task_run.key):

@@ -17,10 +17,12 @@ import typer
 
 from nbflow.cli.words import shell
 from nbflow.errors import InvalidInput, InvalidManifest, NbflowError
+from nbflow.states import RunState
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from nbflow.run import Run
     from nbflow.wiring import Live
 
 OK, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
@@ -79,9 +81,14 @@ class Session:
         """The project for a command that touches runs: those whose `nbflow run` is gone are closed first."""
         with self.open(slots) as live:
             for run in live.api.close_abandoned():
-                self.say(f"closed run {run} as failed: the nbflow process that ran it is gone", "yellow")
-                self.say(f"  go on with it: {self.command('rerun', run)}")
+                self._tell_closed(live.api.status(run).run)
             yield live
+
+    def _tell_closed(self, run: Run) -> None:
+        """Mostly it failed; it is cancelled or even a success where its last attempts ended so before it was closed."""
+        self.say(f"closed run {run.id} as {run.state}: the nbflow process that ran it is gone", "yellow")
+        if run.state is not RunState.SUCCESS:
+            self.say(f"  go on with it: {self.command('rerun', run.id)}")
 
 
 def _console(*, stderr: bool) -> Console:

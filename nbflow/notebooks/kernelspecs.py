@@ -11,13 +11,17 @@ from nbflow.errors import InvalidInput
 from nbflow.text import join_names
 
 
+def installed() -> list[str]:
+    """The names of all kernels, sorted."""
+    return sorted(KernelSpecManager().find_kernel_specs())
+
+
 def find_spec(name: str) -> KernelSpec:
     """The installed kernel of that name. Raises InvalidInput with the names of those that exist."""
-    specs = KernelSpecManager()
     try:
-        return specs.get_kernel_spec(name)
+        return KernelSpecManager().get_kernel_spec(name)
     except NoSuchKernel:
-        names = join_names(sorted(specs.find_kernel_specs()), most=20)
+        names = join_names(installed(), most=20)
         raise InvalidInput(
             f"the kernel '{name}' is not installed",
             hint=f"There are: {names}." if names else "There is none at all; ipykernel brings one.",

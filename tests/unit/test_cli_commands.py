@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from nbflow.cli.session import Session
 from nbflow.errors import Conflict, InvalidInput, InvalidManifest, NotAllowed, NotFound, Problem, Unavailable
 from nbflow.model import Schedule, TaskKey
 from nbflow.ports import Definition
-from nbflow.run import Asked, MarkRequested
+from nbflow.run import Asked, CancelRequested, MarkRequested
 from nbflow.states import RunState, TaskState
 
 ERROR = Problem(file="a/pipeline.yaml", line=3, column=5, message="unknown key 'taks'.", hint="Did you mean 'tasks'?")
@@ -31,6 +32,10 @@ WARNING = Problem(file="b/pipeline.yaml", line=9, column=1, message="nothing rea
 @pytest.fixture
 def nbflow(monkeypatch: pytest.MonkeyPatch) -> CommandLine:
     return CommandLine(monkeypatch)
+
+
+def definition(*problems: Problem) -> Definition:
+    return Definition(path=Path("/project/nightly/pipeline.yaml"), pipeline=CHAIN, problems=problems)
 
 
 def view(**about: object) -> PipelineView:
@@ -114,6 +119,7 @@ def test_a_date_may_be_an_instant(nbflow: CommandLine, text: str, when: datetime
     ("words", "said"),
     [
         ("--date 2026-04-01T02:00", "'2026-04-01T02:00' has no UTC offset, so it is not one instant. Add one: "),
+        ("--date 9999-12-31T23:00-05:00", "is beyond the years of the calendar in UTC"),
         ("--date yesterday", "'yesterday' is no date and no time. Write 2026-04-01, or 2026-04-01T02:00Z."),
         ("-p region", "-p takes NAME=VALUE, not 'region'"),
         ("-p =emea", "-p takes NAME=VALUE, not '=emea'"),
@@ -216,12 +222,24 @@ def test_the_next_commands_name_the_project_that_was_given(nbflow: CommandLine, 
 @pytest.mark.parametrize("words", ["status latest", "runs", "logs latest clean", "why latest clean", "rerun latest"])
 def test_runs_whose_command_is_gone_are_closed_and_told(nbflow: CommandLine, words: str) -> None:
     nbflow.api.play = played(*FAILURE)
-    nbflow.api.abandoned = ["20260401-020000-3f9a1c"]
+    nbflow.api.abandoned = ["r1"]
     done = nbflow(*words.split(), *(["--dry-run"] if words.startswith("rerun") else []))
     assert done.exit_code == 0
-    assert "closed run 20260401-020000-3f9a1c as failed" in done.stderr
-    assert "nbflow rerun 20260401-020000-3f9a1c" in done.stderr
+    assert "closed run r1 as failed" in done.stderr
+    assert "nbflow rerun r1" in done.stderr
     assert "closed" not in done.stdout
+
+
+def cancelled(play: Play) -> None:
+    play.tell(Asked(id=1, request=CancelRequested(by="me")))
+
+
+@pytest.mark.parametrize(("steps", "said"), [([cancelled], "cancelled"), (SUCCESS, "success")])
+def test_a_run_is_closed_as_it_ended(nbflow: CommandLine, steps: Sequence[Step], said: str) -> None:
+    nbflow.api.play, nbflow.api.abandoned = played(*steps), ["r1"]
+    told = nbflow("runs").stderr
+    assert f"closed run r1 as {said}" in told
+    assert ("rerun" in told) == (said == "cancelled")
 
 
 # --- repair -------------------------------------------------------------------------------------------------------
@@ -283,6 +301,13 @@ def test_mark_sets_a_state_with_typed_outputs(nbflow: CommandLine) -> None:
 
 def marked(play: Play) -> None:
     play.tell(Asked(id=1, request=MarkRequested(by="me", key=TaskKey.parse("clean"), state=TaskState.SUCCESS)))
+
+
+def test_a_mark_shows_its_note(nbflow: CommandLine) -> None:
+    request = MarkRequested(by="me", key=TaskKey.parse("clean"), state=TaskState.FAILED, note="rows are missing")
+    nbflow.api.play = played(*SUCCESS, lambda play: play.tell(Asked(id=1, request=request)))
+    lines = nbflow("status", "latest").stdout.splitlines()
+    assert lines[lines.index("✕ failed  clean, set by me") + 1] == "  rows are missing"
 
 
 @pytest.mark.parametrize(("then", "code"), [(succeeding("publish"), 0), (failing("publish"), 1)])
@@ -380,7 +405,7 @@ def test_doctor_reports_a_project_that_cannot_be_opened(nbflow: CommandLine, mon
     ],
 )
 def test_validate_counts_and_exits(nbflow: CommandLine, problems: list[Problem], code: int, counts: str) -> None:
-    nbflow.api.problems, nbflow.api.views = problems, [view(), view()]
+    nbflow.api.definitions = [definition(), definition(*problems)]
     done = nbflow("validate")
     assert done.exit_code == code
     assert done.stderr.strip() == counts
@@ -390,7 +415,7 @@ def test_validate_counts_and_exits(nbflow: CommandLine, problems: list[Problem],
 
 
 def test_validate_prints_positions(nbflow: CommandLine) -> None:
-    nbflow.api.problems = [ERROR]
+    nbflow.api.definitions = [definition(ERROR), definition()]
     done = nbflow("validate", "a", "b")
     assert done.stdout == "a/pipeline.yaml:3:5: error: unknown key 'taks'. Did you mean 'tasks'?\n"
     assert nbflow.api.asked("validate") == {"paths": ["a", "b"]}

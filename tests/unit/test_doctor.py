@@ -1,0 +1,97 @@
+"""Checks of an installation that is not as it should be."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from nbflow import doctor
+from nbflow.api import Check
+from nbflow.errors import Unavailable
+from nbflow.settings import Settings
+from nbflow.workspace import FolderWorkspace
+
+
+def look(project: Path, open_store: Callable[[], object] = lambda: "sqlite") -> dict[str, Check]:
+    """Every finding by its name."""
+    workspace = FolderWorkspace(project, Settings())
+    looks = doctor.checks(project=project, outputs=project / ".nbflow/runs", open_store=open_store, workspace=workspace)
+    found = [each() for each in looks]
+    assert len({each.name for each in found}) == len(found)
+    return {each.name: each for each in found}
+
+
+@pytest.fixture
+def python3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Installs a kernel `python3` that goes before the real one."""
+
+    def install(*argv: str) -> Path:
+        spec = tmp_path / "jupyter" / "kernels" / "python3" / "kernel.json"
+        spec.parent.mkdir(parents=True)
+        spec.write_text(json.dumps({"argv": argv, "display_name": "Python 3", "language": "python"}))
+        monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+        return spec.parent
+
+    return install
+
+
+def test_all_is_fine_where_it_is(tmp_path: Path) -> None:
+    (tmp_path / "notebooks").mkdir()
+    found = look(tmp_path)
+    assert [each.name for each in found.values() if not each.is_fine] == []
+
+
+def test_a_store_that_is_away_is_a_finding_with_its_hint(tmp_path: Path) -> None:
+    def away() -> object:
+        raise Unavailable("it does not answer", hint="Start it.")
+
+    assert look(tmp_path, away)["database"] == Check(
+        name="database", is_fine=False, message="it does not answer", hint="Start it."
+    )
+
+
+def test_what_nobody_expected_is_a_finding_and_hides_no_other(tmp_path: Path) -> None:
+    def odd() -> object:
+        raise RuntimeError("odd")
+
+    found = look(tmp_path, odd)
+    assert found["database"] == Check(name="database", is_fine=False, message="RuntimeError: odd")
+    assert found["kernels"].is_fine
+
+
+def test_a_kernel_whose_interpreter_was_removed(tmp_path: Path, python3: Callable[..., Path]) -> None:
+    folder = python3("/nowhere/bin/python", "-m", "ipykernel_launcher", "-f", "{connection_file}")
+    found = look(tmp_path)["kernels"]
+    assert not found.is_fine
+    assert found.message == f"/nowhere/bin/python: No such file or directory, says {folder}"
+    assert found.hint.startswith("Remove that folder, or: ")
+
+
+def test_an_interpreter_without_ipykernel(tmp_path: Path, python3: Callable[..., Path]) -> None:
+    program = tmp_path / "python"
+    program.write_text("#!/bin/sh\necho \"ModuleNotFoundError: No module named 'ipykernel'\" >&2\nexit 1\n")
+    program.chmod(0o755)
+    python3(str(program), "-m", "ipykernel_launcher")
+    found = look(tmp_path)["kernels"]
+    assert found.message == f"{program}: ModuleNotFoundError: No module named 'ipykernel'"
+    assert found.hint == f"{program} -m pip install ipykernel"
+
+
+def test_secrets_that_others_can_read(tmp_path: Path) -> None:
+    secrets = tmp_path / ".nbflow" / "secrets.toml"
+    secrets.parent.mkdir()
+    secrets.touch(0o644)
+    assert look(tmp_path)["secrets"].hint == f"chmod 600 {secrets}"
+    secrets.chmod(0o600)
+    assert look(tmp_path)["secrets"].is_fine
+
+
+def test_a_manifest_that_cannot_be_used(tmp_path: Path) -> None:
+    manifest = tmp_path / "notebooks" / "pipeline.yaml"
+    manifest.parent.mkdir()
+    manifest.write_text("name: P\n")
+    found = look(tmp_path)["pipelines"]
+    assert (found.message, found.hint) == (f"cannot be used: {manifest}", "nbflow validate")
