@@ -117,7 +117,7 @@ class LazyDriver:
     @property
     def trouble(self) -> str:
         found = None if self._made is None else self._made[0].trouble
-        return "" if found is None else f"{found}. It is tried again."
+        return "" if found is None else f"{str(found).rstrip('.')}. It is tried again."
 
     def close(self) -> None:
         if self._made is not None:
