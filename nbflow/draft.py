@@ -7,10 +7,11 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from nbflow import params, policy, repair
+from nbflow import alerts, params, policy, repair
 from nbflow.errors import NbflowError
 from nbflow.live import LiveRun, View, judge
 from nbflow.model import AttemptId, TaskKey, TaskName
+from nbflow.notice import NoticeKind
 from nbflow.policy import Verdict
 from nbflow.run import Answer, Attempt, Change, Decision, Order, StartAttempt, TaskRun
 from nbflow.states import (
@@ -79,6 +80,9 @@ class Draft:
 
     def decision(self) -> Decision:
         self._judge()
+        notice = alerts.of_run(self.live, self.run, self.tasks, self.now)
+        if notice is not None and notice.kind is NoticeKind.FAILED:
+            self.run = replace(self.run, alerted_at=self.now)
         return Decision(
             run=self.run,
             tasks=tuple(self.tasks.values()),
@@ -86,6 +90,7 @@ class Draft:
             changes=tuple(self.changes),
             answers=tuple(self.answers),
             orders=tuple(self.orders),
+            notices=() if notice is None else (notice,),
         )
 
     # --- joins -----------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from nbflow.model import (
     TaskKey,
     TaskName,
 )
+from nbflow.notice import Notice
 from nbflow.states import AttemptState, Cause, RunKind, RunState, TaskState
 
 # --- what is kept -----------------------------------------------------------------------------------------------
@@ -42,6 +43,8 @@ class Run:
     created_by: str = ""
     started_at: datetime | None = None
     ended_at: datetime | None = None
+    alerted_at: datetime | None = None
+    """When people were told of its failure; a repair begins anew."""
     lent: Mapping[TaskName, Mapping[str, Any]] = field(default_factory=dict)
     """Reported values of another run, of tasks that are not part of this one (`nbflow run --task … --from RUN`)."""
     version: int = 0
@@ -322,6 +325,7 @@ class Decision:
     changes: tuple[Change, ...] = ()
     answers: tuple[Answer, ...] = ()
     orders: tuple[Order, ...] = ()
+    notices: tuple[Notice, ...] = ()
     wake_at: datetime | None = None
 
     @property

@@ -9,6 +9,7 @@ from itertools import islice, takewhile
 
 from nbflow import schedule
 from nbflow.model import Pipeline, PipelineName, RunId, Schedule
+from nbflow.notice import Notice, NoticeKind
 from nbflow.run import Run
 from nbflow.schedule import Tick
 from nbflow.states import RunKind
@@ -115,6 +116,54 @@ def _skip(name: PipelineName, timing: Schedule, first: Tick, last: Tick, reason:
     many = f"more than {MOST}" if count > MOST else f"{count}"
     said = reason if count == 1 else f"{reason} ({many} ticks)"
     return Skip(pipeline=name, first=first.instant, last=last.instant, reason=said, at=now)
+
+
+# --- what is told ---------------------------------------------------------------------------------------------------
+
+
+def notices(pipeline: Pipeline, decided: Decided, now: datetime) -> tuple[Notice, ...]:
+    """What people are told of the ticks: those that were missed, whether they run now or not, and those skipped."""
+    timing, channels = pipeline.schedule, pipeline.alerts.on_missed
+    if timing is None or not channels:
+        return ()
+    belated = [fire.tick.instant for fire in decided.fires if now - fire.tick.instant > timing.grace]
+    missed = [skip for skip in decided.skips if skip.reason.startswith(AWAY)]
+    skipped = [skip for skip in decided.skips if not skip.reason.startswith(AWAY)]
+    told = []
+    if belated or missed:
+        ticks = [*belated, *(skip.first for skip in missed), *(skip.last for skip in missed)]
+        told.append(_told(pipeline.name, timing, NoticeKind.MISSED, ticks, channels, now, _running(len(belated))))
+    if skipped:
+        ticks = [*(skip.first for skip in skipped), *(skip.last for skip in skipped)]
+        told.append(_told(pipeline.name, timing, NoticeKind.SKIPPED, ticks, channels, now, skipped[-1].reason))
+    return tuple(told)
+
+
+def _running(count: int) -> str:
+    return {0: "none of them runs now", 1: "the last of them runs now"}.get(count, f"the last {count} of them run now")
+
+
+def _told(
+    name: PipelineName,
+    timing: Schedule,
+    kind: NoticeKind,
+    ticks: Sequence[datetime],
+    channels: tuple[str, ...],
+    now: datetime,
+    text: str,
+) -> Notice:
+    first, last = min(ticks), max(ticks)
+    return Notice(
+        id=f"{kind}/{name}/{first:%Y%m%dT%H%M%SZ}",
+        kind=kind,
+        channels=channels,
+        at=now,
+        pipeline=name,
+        timezone=timing.timezone,
+        first=first,
+        last=last,
+        text=text,
+    )
 
 
 # --- missed ---------------------------------------------------------------------------------------------------------

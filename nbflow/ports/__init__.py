@@ -1,5 +1,6 @@
 """The doors to everything outside the rules. The docstring is the contract; adapters are tested against it."""
 
+from nbflow.ports.outbox import Claim, Message, MessageState, Outbox
 from nbflow.ports.outside import Clock, Driver, Executor, Logs, Workspace
 from nbflow.ports.people import PeopleStore
 from nbflow.ports.runs import Owners, ReadStore, RunStore
@@ -8,6 +9,7 @@ from nbflow.ports.values import Definition, FrozenPipeline, Lease, Progress, Sig
 
 __all__ = [
     "BackfillProgress",
+    "Claim",
     "Clock",
     "Definition",
     "Driver",
@@ -16,7 +18,10 @@ __all__ = [
     "Leader",
     "Lease",
     "Logs",
+    "Message",
+    "MessageState",
     "NewRun",
+    "Outbox",
     "Owners",
     "PeopleStore",
     "Progress",

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from nbflow.backfill import Backfill, BackfillItem, BackfillState
 from nbflow.model import Pipeline, PipelineName, RunId
+from nbflow.notice import Notice
 from nbflow.ports.values import FrozenPipeline
 from nbflow.run import (
     Request,
@@ -102,13 +103,14 @@ class ScheduleStore(Protocol):
         runs: Sequence[NewRun] = (),
         skips: Sequence[Skip] = (),
         requests: Sequence[tuple[RunId, Request]] = (),
+        notices: Sequence[Notice] = (),
         now: datetime,
     ) -> Sequence[RunId]:
         """Create the runs of ticks, ownerless; returns those that did not exist by their key.
 
         In the same transaction the cursor moves, the skips are kept and logged (event `skip`, `before` and `after` the
-        first and the last instant, the reason as note), and the requests are left. The cursor never goes back. Raises
-        Conflict if the pipeline is paused, NotFound if it was never seen.
+        first and the last instant, the reason as note), the requests are left, and the notices go into the outbox. The
+        cursor never goes back. Raises Conflict if the pipeline is paused, NotFound if it was never seen.
         """
         ...
 

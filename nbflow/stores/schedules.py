@@ -12,9 +12,11 @@ from sqlalchemy import Connection, RowMapping, func, insert, select, update
 from nbflow.codec import from_json
 from nbflow.errors import Conflict, NotFound
 from nbflow.model import Pipeline, PipelineName, RunId
+from nbflow.notice import Notice
 from nbflow.ports import Leader, NewRun, changelog
 from nbflow.run import Request, Run
 from nbflow.stores.leaders import SqlLeaders, require_leader
+from nbflow.stores.outbox import keep_notices
 from nbflow.stores.rows import run_of, skip_of, skip_row, standing_of, standing_values
 from nbflow.stores.schema import UNFINISHED, frozen_pipelines, manifests, pipelines, requests, runs, skips
 from nbflow.stores.steps import create_run, keep_manifest, leave_request, log
@@ -65,6 +67,7 @@ class SqlSchedules(SqlLeaders):
         runs: Sequence[NewRun] = (),
         skips: Sequence[Skip] = (),
         requests: Sequence[tuple[RunId, Request]] = (),
+        notices: Sequence[Notice] = (),
         now: datetime,
     ) -> Sequence[RunId]:
         with self._database.write() as connection:
@@ -77,6 +80,7 @@ class SqlSchedules(SqlLeaders):
             _keep_skips(connection, skips)
             for run, request in requests:
                 leave_request(connection, run, request, now)
+            keep_notices(connection, notices)
         return created
 
     def skips(self, pipeline: PipelineName | None = None, *, limit: int = 50) -> Sequence[Skip]:

@@ -17,6 +17,7 @@ from nbflow.stores.backfills import SqlBackfills
 from nbflow.stores.database import PATIENCE, Database
 from nbflow.stores.history import SqlHistory
 from nbflow.stores.migrations import HEAD, upgrade
+from nbflow.stores.outbox import SqlOutbox, keep_notices
 from nbflow.stores.people import SqlPeople
 from nbflow.stores.rows import attempt_row, attempt_values, key_of, run_values, task_values
 from nbflow.stores.schedules import SqlSchedules
@@ -42,8 +43,8 @@ _HOLDERS = (
 )
 
 
-class SqlStore(SqlHistory, SqlSchedules, SqlBackfills, SqlPeople):
-    """All sides of a store: ports.RunStore, ReadStore, ScheduleStore and PeopleStore. Safe to use from several threads.
+class SqlStore(SqlHistory, SqlSchedules, SqlBackfills, SqlPeople, SqlOutbox):
+    """Every side of a store (see nbflow.ports). Safe to use from several threads.
 
     Opening makes the database where there is none, and brings an older one up to date. Raises Unavailable where it
     does not answer, InvalidInput where it cannot be used.
@@ -80,6 +81,7 @@ class SqlStore(SqlHistory, SqlSchedules, SqlBackfills, SqlPeople):
                 _check_pools(connection, saved.id, started, pools)
             log(connection, decision.changes)
             _save_answers(connection, saved.id, decision.answers)
+            keep_notices(connection, decision.notices)
         return saved
 
     # --- ownership ---------------------------------------------------------------------------------------------

@@ -22,7 +22,8 @@ from nbflow.model import (
     TaskKey,
     TaskName,
 )
-from nbflow.ports import FrozenPipeline, Lease, PeopleStore, ReadStore, RunStore, ScheduleStore
+from nbflow.notice import Notice, NoticeKind
+from nbflow.ports import FrozenPipeline, Lease, Outbox, PeopleStore, ReadStore, RunStore, ScheduleStore
 from nbflow.run import Answer, Attempt, Change, Decision, ErrorInfo, Run, TaskRun
 from nbflow.states import AttemptState, Cause, RunKind, RunState, TaskState
 
@@ -31,7 +32,7 @@ TTL = timedelta(seconds=15)
 ENGINE = "run@host.1.aaaaaa"
 
 
-class Store(RunStore, ReadStore, ScheduleStore, PeopleStore, Protocol):
+class Store(RunStore, ReadStore, ScheduleStore, PeopleStore, Outbox, Protocol):
     """All sides of one store."""
 
 
@@ -113,6 +114,7 @@ def save(
     attempts: Sequence[Attempt] = (),
     changes: Sequence[Change] = (),
     answers: Sequence[Answer] = (),
+    notices: Sequence[Notice] = (),
     seen: int | None = None,
     pools: Mapping[str, int] | None = None,
 ) -> Run:
@@ -124,6 +126,7 @@ def save(
         attempts=tuple(attempts),
         changes=tuple(changes),
         answers=tuple(answers),
+        notices=tuple(notices),
     )
     return store.apply(decision, seen=stored.version if seen is None else seen, lease=lease, pools=pools or {})
 
@@ -162,6 +165,7 @@ def full_run(frozen: FrozenPipeline, run: str = "r1") -> Run:
         state=RunState.FAILED,
         started_at=NOW + timedelta(microseconds=1),
         ended_at=NOW + timedelta(seconds=1, microseconds=2),
+        alerted_at=NOW + timedelta(seconds=1, microseconds=3),
         lent={TaskName("orders"): {"rows": 3}},
         version=4,
     )
@@ -224,3 +228,21 @@ def full_change(run: str, key: TaskKey | None) -> Change:
         by="ada",
         note="because",
     )
+
+
+def full_notice(**about: Any) -> Notice:
+    values: dict[str, Any] = {
+        "id": "failed/r1/4",
+        "kind": NoticeKind.FAILED,
+        "channels": ("ops",),
+        "at": NOW + timedelta(microseconds=4),
+        "pipeline": PipelineName("nightly"),
+        "timezone": "America/Los_Angeles",
+        "run": RunId("r1"),
+        "key": TaskKey(TaskName("fit"), 3),
+        "attempt": 2,
+        "first": NOW - timedelta(hours=2),
+        "last": NOW - timedelta(hours=1, microseconds=1),
+        "text": "because",
+    }
+    return Notice(**{**values, **about})

@@ -12,9 +12,10 @@ from sqlalchemy import event
 
 from nbflow.errors import NotFound
 from nbflow.model import PipelineName, RunId
+from nbflow.notice import NoticeKind
 from nbflow.states import RunState
 from nbflow.stores.sql import SqlStore
-from nbflow.testing.samples import NOW, TTL, add, an_attempt, save
+from nbflow.testing.samples import NOW, TTL, add, an_attempt, full_notice, save
 from nbflow.testing.scheduling import a_backfill, items_of
 
 R1, NIGHTLY = RunId("r1"), PipelineName("nightly")
@@ -67,6 +68,15 @@ def a_filled(store: SqlStore) -> int:
         ),
         (lambda store: store.changes(7), "SEARCH changes USING INTEGER PRIMARY KEY (rowid>?)"),
         (lambda store: store.changes(7, run=R1), "SEARCH changes USING INDEX ix_changes_run_seq (run=? AND seq>?)"),
+        (lambda store: store.claim_message(now=NOW, ttl=TTL), "SCAN outbox USING INDEX ix_outbox_unsent"),
+        (
+            lambda store: store.tell([full_notice(), full_notice(id="b")]) or store.claim_message(now=NOW, ttl=TTL),
+            "SEARCH outbox USING INDEX ix_outbox_sent (pipeline=? AND channel=?)",
+        ),
+        (
+            lambda store: store.tell([full_notice(kind=NoticeKind.RECOVERED)]),
+            "SEARCH outbox USING INDEX ix_outbox_pipeline_seq (pipeline=?)",
+        ),
         (
             lambda store: store.find_run("2026"),
             "SEARCH runs USING COVERING INDEX sqlite_autoindex_runs_1 (id>? AND id<?)",

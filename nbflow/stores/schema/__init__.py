@@ -4,6 +4,7 @@ A change here needs a migration beside it; a test compares the two.
 """
 
 from nbflow.stores.schema.base import metadata
+from nbflow.stores.schema.outbox import SENT, UNSENT, outbox
 from nbflow.stores.schema.people import tokens, users
 from nbflow.stores.schema.runs import (
     LIVE,
@@ -21,7 +22,9 @@ from nbflow.stores.schema.schedules import ACTIVE, WAITING, backfill_items, back
 __all__ = [
     "ACTIVE",
     "LIVE",
+    "SENT",
     "UNFINISHED",
+    "UNSENT",
     "WAITING",
     "attempts",
     "backfill_items",
@@ -31,6 +34,7 @@ __all__ = [
     "leaders",
     "manifests",
     "metadata",
+    "outbox",
     "pipelines",
     "requests",
     "runs",

@@ -58,6 +58,7 @@ runs = Table(
     Column("created_by", Words, nullable=False),
     Column("started_at", Instant),
     Column("ended_at", Instant),
+    Column("alerted_at", Instant),
     Column("lent", Json(dict[str, dict[str, Any]]), nullable=False),
     Column("version", Integer, nullable=False),
     Column("owner", Words),

@@ -3,11 +3,12 @@
 from nbflow.testing.dict_store.backfills import Backfills
 from nbflow.testing.dict_store.history import History
 from nbflow.testing.dict_store.leases import Leases
+from nbflow.testing.dict_store.outbox import Outbox
 from nbflow.testing.dict_store.people import People
 from nbflow.testing.dict_store.schedules import Schedules
 
 __all__ = ["DictStore"]
 
 
-class DictStore(Schedules, Backfills, Leases, History, People):
-    """All sides of a store: ports.RunStore, ReadStore, ScheduleStore and PeopleStore."""
+class DictStore(Schedules, Backfills, Leases, History, People, Outbox):
+    """Every side of a store (see nbflow.ports)."""

@@ -11,7 +11,7 @@ from nbflow.backfill import Backfill, BackfillItem
 from nbflow.errors import Conflict, NotFound
 from nbflow.model import AttemptId, Pipeline, PipelineName, RunId, TaskKey
 from nbflow.people import Token, User
-from nbflow.ports import FrozenPipeline, Leader, Lease
+from nbflow.ports import FrozenPipeline, Leader, Lease, Message
 from nbflow.run import Attempt, Change, Request, Run, TaskRun
 from nbflow.timetable import Skip, Standing
 
@@ -62,6 +62,7 @@ class Kept:
         self._last_good: dict[PipelineName, tuple[Pipeline, str]] = {}
         self._skips: list[Skip] = []
         self._backfills: dict[int, Backfill] = {}
+        self._messages: dict[str, Message] = {}
         self._items: dict[int, tuple[Item, ...]] = {}
         self._users: dict[str, User] = {}
         self._tokens: dict[int, Token] = {}

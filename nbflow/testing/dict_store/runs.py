@@ -12,10 +12,11 @@ from nbflow.ports import FrozenPipeline, Lease, changelog
 from nbflow.run import Attempt, Decision, Run, TaskRun
 from nbflow.testing.dict_store.kept import Record, refuse
 from nbflow.testing.dict_store.leases import is_held_by
+from nbflow.testing.dict_store.outbox import Outbox
 from nbflow.testing.dict_store.requests import Requests
 
 
-class Runs(Requests):
+class Runs(Requests, Outbox):
     def add_run(self, run: Run, tasks: Sequence[TaskRun], frozen: FrozenPipeline, lease: Lease | None) -> bool:
         if self._with_key(run.pipeline, run.run_key):
             return False
@@ -46,6 +47,7 @@ class Runs(Requests):
         self._records[saved.run.id] = saved
         self._log(decision.changes)
         self._answer(saved.run.id, decision.answers)
+        self._keep_notices(decision.notices)
         return saved.run
 
     def _new_tasks(self, record: Record, tasks: Sequence[TaskRun]) -> dict[TaskKey, TaskRun]:

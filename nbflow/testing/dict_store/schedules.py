@@ -8,6 +8,7 @@ from datetime import datetime
 
 from nbflow.errors import Conflict, NotFound
 from nbflow.model import Pipeline, PipelineName, RunId
+from nbflow.notice import Notice
 from nbflow.ports import Leader, NewRun, changelog
 from nbflow.run import Request, Run
 from nbflow.testing.dict_store.leaders import Leaders
@@ -47,6 +48,7 @@ class Schedules(Leaders, Runs):
         runs: Sequence[NewRun] = (),
         skips: Sequence[Skip] = (),
         requests: Sequence[tuple[RunId, Request]] = (),
+        notices: Sequence[Notice] = (),
         now: datetime,
     ) -> Sequence[RunId]:
         self._require(leader)
@@ -59,6 +61,7 @@ class Schedules(Leaders, Runs):
             self._keep_skips(skips)
             for run, request in requests:
                 self.ask(run, request, now=now)
+            self._keep_notices(notices)
         return created
 
     def skips(self, pipeline: PipelineName | None = None, *, limit: int = 50) -> Sequence[Skip]:

@@ -13,6 +13,7 @@ from nbflow.testing.store_contract.history import FindRun, History
 from nbflow.testing.store_contract.leaders import Leaders
 from nbflow.testing.store_contract.leases import Leases
 from nbflow.testing.store_contract.looking import everything, refused
+from nbflow.testing.store_contract.outbox import OutboxContract
 from nbflow.testing.store_contract.pausing import Pausing
 from nbflow.testing.store_contract.people import People, Tokens
 from nbflow.testing.store_contract.requests import Requests
@@ -34,7 +35,7 @@ class PeopleStoreContract(People, Tokens):
     """Every behaviour of ports.PeopleStore."""
 
 
-class StoreContract(RunStoreContract, ScheduleStoreContract, PeopleStoreContract):
+class StoreContract(RunStoreContract, ScheduleStoreContract, PeopleStoreContract, OutboxContract):
     """Every behaviour of a store."""
 
     @pytest.fixture

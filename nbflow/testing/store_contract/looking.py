@@ -43,6 +43,7 @@ def everything(store: Store) -> tuple[object, ...]:
         store.asked_ownerless(),
         store.users(),
         store.tokens(),
+        store.messages(limit=1000),
     )
 
 
