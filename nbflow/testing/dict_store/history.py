@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import islice
 
 from nbflow import run_ref
 from nbflow.errors import NotFound
@@ -59,7 +60,8 @@ class History(Kept):
         return {task: [each for _, each in sorted(samples)[-20:][::-1]] for task, samples in seconds.items()}
 
     def changes(self, after: int, *, run: RunId | None = None, limit: int = 1000) -> Sequence[Change]:
-        return [change for change in self._changes if change.seq > after and run in {None, change.run}][:limit]
+        later = (self._changes[at] for at in range(max(after, 0), len(self._changes)))
+        return [*islice((change for change in later if run in {None, change.run}), limit)]
 
     def manifest_text(self, sha256: str) -> str:
         if sha256 not in self._texts:

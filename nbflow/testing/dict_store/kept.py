@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from copy import copy
 from dataclasses import dataclass, field, replace
 
 from nbflow.backfill import Backfill, BackfillItem
@@ -30,6 +29,10 @@ class Record:
     def live(self) -> dict[TaskKey, Attempt]:
         return {attempt.key: attempt for attempt in self.attempts.values() if not attempt.state.is_terminal}
 
+    @property
+    def is_active(self) -> bool:
+        return not self.run.state.is_terminal or self.lease is not None or bool(self.live())
+
 
 @dataclass(frozen=True)
 class Left:
@@ -49,11 +52,18 @@ class Item:
 
 
 class Kept:
-    """Frozen values in dicts and lists."""
+    """Frozen values in dicts and lists; dicts also where a set would do, because they know what was added last.
+
+    What an engine asks all the time is found without a look at every run: a test may have a year of them.
+    """
 
     def __init__(self) -> None:
         self._records: dict[RunId, Record] = {}
+        self._keys: dict[tuple[PipelineName, str], RunId] = {}
+        self._attempt_tokens: dict[str, None] = {}
+        self._active: dict[RunId, None] = {}
         self._requests: dict[int, Left] = {}
+        self._open: dict[int, None] = {}
         self._changes: list[Change] = []
         self._texts: dict[str, str] = {}
         self._leader: Leader | None = None
@@ -70,13 +80,27 @@ class Kept:
 
     @contextmanager
     def _whole(self) -> Iterator[None]:
-        """After an error everything is as it was."""
-        before = {name: copy(value) for name, value in vars(self).items()}
+        """After an error all that was added is gone. What is changed is changed last, where no error can follow."""
+        sizes = [(kept, len(kept)) for kept in vars(self).values() if isinstance(kept, dict | list)]
         try:
             yield
         except BaseException:
-            vars(self).update(before)
+            for kept, size in sizes:
+                for _ in range(len(kept) - size):
+                    kept.popitem() if isinstance(kept, dict) else kept.pop()
             raise
+
+    def _keep(self, record: Record) -> None:
+        self._records[record.run.id] = record
+        if record.is_active:
+            self._active[record.run.id] = None
+        else:
+            self._active.pop(record.run.id, None)
+
+    def _active_records(self) -> list[Record]:
+        """Those of runs that have not ended, have an owner or have live attempts, the oldest first."""
+        active = [self._records[run] for run in self._active]
+        return sorted(active, key=lambda each: (each.run.created_at, each.run.id))
 
     def _record(self, run: RunId) -> Record:
         if run not in self._records:

@@ -19,22 +19,22 @@ class Leases(Kept):
         if held and held.engine != engine and now < held.expires and not force:
             raise Conflict(f"run {run} is owned by {held.engine} until {held.expires:%H:%M:%S} UTC")
         lease = Lease(run=run, engine=engine, epoch=record.epoch + 1, expires=now + ttl)
-        self._records[run] = replace(record, lease=lease, epoch=lease.epoch)
+        self._keep(replace(record, lease=lease, epoch=lease.epoch))
         return lease
 
     def renew(self, engine: str, *, now: datetime, ttl: timedelta) -> None:
-        for run, record in self._records.items():
+        for record in self._active_records():
             if record.lease and record.lease.engine == engine:
-                self._records[run] = replace(record, lease=replace(record.lease, expires=now + ttl))
+                self._keep(replace(record, lease=replace(record.lease, expires=now + ttl)))
 
     def release(self, lease: Lease) -> None:
         record = self._records.get(lease.run)
         if record and is_held_by(record, lease):
-            self._records[lease.run] = replace(record, lease=None)
+            self._keep(replace(record, lease=None))
 
     def owned(self) -> Sequence[Lease]:
-        unfinished = (record for record in reversed(self._newest()) if not record.run.state.is_terminal)
-        return [record.lease for record in unfinished if record.lease]
+        records = self._active_records()
+        return [record.lease for record in records if record.lease and not record.run.state.is_terminal]
 
 
 def is_held_by(record: Record, lease: Lease) -> bool:

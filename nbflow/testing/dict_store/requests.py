@@ -18,13 +18,15 @@ class Requests(Kept):
         self._record(run)
         number = len(self._requests) + 1
         self._requests[number] = Left(run, request)
+        self._open[number] = None
         return number
 
     def asked(self, runs: Sequence[RunId]) -> Mapping[RunId, Sequence[Asked]]:
         found: dict[RunId, list[Asked]] = defaultdict(list)
-        for number, asked in self._requests.items():
-            if asked.run in runs and asked.answer is None:
-                found[asked.run].append(Asked(id=number, request=asked.request))
+        for number in self._open:
+            left = self._requests[number]
+            if left.run in runs:
+                found[left.run].append(Asked(id=number, request=left.request))
         return dict(found)
 
     def answer(self, request: int) -> str | None:
@@ -34,6 +36,6 @@ class Requests(Kept):
 
     def _answer(self, run: RunId, given: Sequence[Answer]) -> None:
         for answer in given:
-            left = self._requests.get(answer.id)
-            if left and left.run == run and left.answer is None:
-                self._requests[answer.id] = replace(left, answer=answer.error)
+            if answer.id in self._open and self._requests[answer.id].run == run:
+                self._requests[answer.id] = replace(self._requests[answer.id], answer=answer.error)
+                del self._open[answer.id]

@@ -18,14 +18,21 @@ from nbflow.testing.dict_store.requests import Requests
 
 class Runs(Requests, Outbox):
     def add_run(self, run: Run, tasks: Sequence[TaskRun], frozen: FrozenPipeline, lease: Lease | None) -> bool:
-        if self._with_key(run.pipeline, run.run_key):
+        if (run.pipeline, run.run_key) in self._keys:
             return False
         keys = [task.key for task in tasks]
         refuse(run.id in self._records, f"there is a run '{run.id}' already")
         refuse(len(set(keys)) < len(keys), "a task run is given twice")
-        self._records[run.id] = Record(
-            run, frozen, {task.key: replace(task, live=None) for task in tasks}, {}, lease, lease.epoch if lease else 0
+        self._keep(
+            Record(
+                run=run,
+                frozen=frozen,
+                tasks={task.key: replace(task, live=None) for task in tasks},
+                lease=lease,
+                epoch=lease.epoch if lease else 0,
+            )
         )
+        self._keys[run.pipeline, run.run_key] = run.id
         self._texts.setdefault(frozen.sha256, frozen.text)
         self._log([changelog.created(run)])
         return True
@@ -44,7 +51,8 @@ class Runs(Requests, Outbox):
             "a task run has a live attempt already",
         )
         self._check_pools(saved, set(saved.attempts) - set(record.attempts), pools)
-        self._records[saved.run.id] = saved
+        self._keep(saved)
+        self._attempt_tokens |= {attempt.token: None for attempt in decision.attempts}
         self._log(decision.changes)
         self._answer(saved.run.id, decision.answers)
         self._keep_notices(decision.notices)
@@ -57,7 +65,7 @@ class Runs(Requests, Outbox):
         return {task.key: replace(task, live=None) for task in tasks}
 
     def _new_attempts(self, record: Record, given: Sequence[Attempt]) -> dict[AttemptId, Attempt]:
-        tokens = {attempt.token for each in self._records.values() for attempt in each.attempts.values()}
+        tokens: set[str] = set()
         numbers = {(attempt.key, attempt.number) for attempt in record.attempts.values()}
         for attempt in given:
             before = record.attempts.get(attempt.id)
@@ -65,7 +73,7 @@ class Runs(Requests, Outbox):
                 refuse(before.token != attempt.token, f"attempt {attempt.id} has another token")
                 refuse(before.state.is_terminal, f"attempt {attempt.id} has ended")
                 continue
-            refuse(attempt.token in tokens, "an attempt has that token already")
+            refuse(attempt.token in tokens or attempt.token in self._attempt_tokens, "another attempt has that token")
             refuse((attempt.key, attempt.number) in numbers, "there is an attempt of that number already")
             refuse(attempt.key not in record.tasks, f"there is no task run {attempt.key.address}")
             tokens.add(attempt.token)
@@ -77,26 +85,19 @@ class Runs(Requests, Outbox):
         wanted = {
             tasks[saved.attempts[each].key.task].pool for each in new if not saved.attempts[each].state.is_terminal
         }
-        taken = {pool: len(names) for pool, names in _holders([*self._others(saved.run.id), saved]).items()}
+        others = [record for record in self._active_records() if record.run.id != saved.run.id]
+        taken = {pool: len(names) for pool, names in _holders([*others, saved]).items()}
         for pool in sorted(pool for pool in wanted if pool is not None):
             if taken[pool] > pools.get(pool, 0):
                 raise PoolFull(f"pool '{pool}' has {pools.get(pool, 0)} places, and {taken[pool]} would be taken")
 
     def pool_holders(self) -> Mapping[str, Sequence[str]]:
-        return _holders(self._records.values())
+        return _holders(self._active_records())
 
     def run_of_key(self, pipeline: PipelineName, run_key: str) -> RunId:
-        found = self._with_key(pipeline, run_key)
-        if not found:
+        if (pipeline, run_key) not in self._keys:
             raise NotFound(f"pipeline '{pipeline}' has no run of key '{run_key}'")
-        return found[0]
-
-    def _others(self, run: RunId) -> list[Record]:
-        return [record for other, record in self._records.items() if other != run]
-
-    def _with_key(self, pipeline: PipelineName, run_key: str) -> list[RunId]:
-        runs = (record.run for record in self._records.values())
-        return [run.id for run in runs if (run.pipeline, run.run_key) == (pipeline, run_key)]
+        return self._keys[pipeline, run_key]
 
 
 def _compare(record: Record, seen: int, lease: Lease) -> None:

@@ -56,12 +56,12 @@ class Schedules(Leaders, Runs):
         if standing.paused_at is not None:
             raise Conflict(f"pipeline '{pipeline}' is paused")
         with self._whole():
-            self._standings[pipeline] = replace(standing, cursor=max(cursor, standing.cursor))
             created = [new.run.id for new in runs if self.add_run(new.run, new.tasks, new.frozen, None)]
             self._keep_skips(skips)
             for run, request in requests:
                 self.ask(run, request, now=now)
             self._keep_notices(notices)
+        self._standings[pipeline] = replace(standing, cursor=max(cursor, standing.cursor))
         return created
 
     def skips(self, pipeline: PipelineName | None = None, *, limit: int = 50) -> Sequence[Skip]:
@@ -85,12 +85,12 @@ class Schedules(Leaders, Runs):
         self._keep_skips([skip] if skip else [])
 
     def unfinished(self) -> Sequence[Run]:
-        runs = (record.run for record in self._records.values() if not record.run.state.is_terminal)
+        runs = (record.run for record in self._active_records() if not record.run.state.is_terminal)
         return sorted(runs, key=lambda run: (run.created_at, run.logical_date, run.id))
 
     def asked_ownerless(self) -> Sequence[RunId]:
-        asked = (left.run for left in self._requests.values() if left.answer is None)
-        return [run for run in dict.fromkeys(asked) if self._records[run].lease is None]
+        asked = dict.fromkeys(self._requests[number].run for number in self._open)
+        return [run for run in asked if self._records[run].lease is None]
 
     def _seen(self, pipeline: PipelineName) -> Standing:
         if pipeline not in self._standings:
