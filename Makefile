@@ -58,11 +58,13 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable ".[dev]"
 	@touch $@ $(VENV)/.examples
 
-# The tests start a real PostgreSQL server of their own.
+# The tests start a real PostgreSQL server of their own, and look at the app in a real browser.
 .PHONY: system packages
 system:
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null \
 	  || $(MAKE) --no-print-directory packages WANTED=postgresql
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
+	  || $(MAKE) --no-print-directory packages WANTED=chromium
 
 packages:
 	@command -v apt-get >/dev/null || { echo "please install: $(WANTED)"; exit 1; }

@@ -16,7 +16,7 @@ LANE = 8
 """Height of a lane."""
 
 COLUMN_GAP, WIDEST_GAP = 64, 180
-PASSES = 16
+PASSES, SLANT = 16, 12
 
 
 def place(graph: Columns) -> tuple[list[float], list[float]]:
@@ -50,11 +50,15 @@ def _rows(graph: Columns) -> list[float]:
 
 def _offsets(graph: Columns, column: Sequence[int]) -> list[int]:
     """The smallest distances from the first node of a column."""
-    heights = [LANE if graph.is_lane(node) else HEIGHT for node in column]
+    heights = [_height(graph, node) for node in column]
     offsets = [0]
     for upper, lower in pairwise(heights):
         offsets.append(offsets[-1] + (upper + lower) // 2 + ROW_GAP)
     return offsets
+
+
+def _height(graph: Columns, node: int) -> int:
+    return LANE if graph.is_lane(node) else HEIGHT
 
 
 def _settle(
@@ -96,11 +100,24 @@ def ascending(wanted: Sequence[float], weights: Sequence[float]) -> list[float]:
 
 def _whole(graph: Columns, offsets: Sequence[Sequence[int]], ys: Sequence[float]) -> list[float]:
     """The same in whole pixels, from the top of the uppermost node on."""
-    top = min(ys[node] - (LANE if graph.is_lane(node) else HEIGHT) / 2 for node in range(len(ys)))
+    top = min(ys[node] - _height(graph, node) / 2 for node in range(len(ys)))
     whole = [0.0] * len(ys)
     for column, offset in zip(graph.columns, offsets, strict=True):
         last = -float("inf")
         for node, least in zip(column, offset, strict=True):
             last = max(last, floor(ys[node] - top + 0.5) - least)
             whole[node] = last + least
+        _straighten(graph, column, offset, whole)
     return whole
+
+
+def _straighten(graph: Columns, column: Sequence[int], offset: Sequence[int], ys: list[float]) -> None:
+    """A line that climbs a few pixels looks like a mistake: where there is room it is made straight."""
+    for at, node in enumerate(column):
+        if len(graph.up[node]) != 1 or len(graph.down[graph.up[node][0]]) != 1:
+            continue
+        wanted = ys[graph.up[node][0]]
+        above = ys[column[at - 1]] + offset[at] - offset[at - 1] if at else _height(graph, node) / 2
+        below = ys[column[at + 1]] - offset[at + 1] + offset[at] if at + 1 < len(column) else wanted
+        if abs(wanted - ys[node]) <= SLANT and above <= wanted <= below:
+            ys[node] = wanted

@@ -1,0 +1,222 @@
+"""The graph widget: what it sends to the browser, and how little when something changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from bokeh.document import Document
+from bokeh.document.events import DocumentPatchedEvent
+from bokeh.embed import file_html
+from bokeh.protocol import Protocol
+from bokeh.resources import INLINE
+from graphs import chain, etl
+from nbflow_app import theme
+from nbflow_app.layout import layout
+from nbflow_app.widgets.graph import Graph, Node, task_list
+from playwright.sync_api import Browser, Page
+
+from nbflow.states import TaskState
+
+WAITING, RUNNING, SUCCESS, FAILED = (
+    Node(state=state) for state in (TaskState.WAITING, TaskState.RUNNING, TaskState.SUCCESS, TaskState.FAILED)
+)
+
+
+class Sent:
+    """What a document sends to its browsers, in bytes."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.document, self._events = Document(), list[DocumentPatchedEvent]()
+        self.document.add_root(graph.figure)
+        self.document.on_change(self._events.append)
+
+    def take(self) -> bytes:
+        if not self._events:
+            return b""
+        message = Protocol().create("PATCH-DOC", self._events)
+        size = message.content_json.encode() + b"".join(buffer.to_bytes() for buffer in message.buffers)
+        self._events.clear()
+        return size
+
+
+def test_five_changed_tasks_of_a_thousand_are_less_than_a_kilobyte() -> None:
+    laid = layout(etl(1000, seed=3, width=40))
+    graph = Graph(laid, dict.fromkeys(laid.nodes, WAITING))
+    sent = Sent(graph)
+    names = list(laid.nodes)[100:105]
+    graph.update(dict.fromkeys(laid.nodes, WAITING) | dict.fromkeys(names, Node(state=TaskState.FAILED, took="12 s")))
+    assert 0 < len(sent.take()) < 1000
+
+
+def test_nothing_is_sent_where_nothing_changed() -> None:
+    laid = layout(chain(5))
+    graph = Graph(laid, dict.fromkeys(laid.nodes, RUNNING))
+    sent = Sent(graph)
+    graph.update(dict.fromkeys(laid.nodes, Node(state=TaskState.RUNNING)))
+    assert sent.take() == b""
+    graph.update({"task_1": SUCCESS})
+    first = sent.take()
+    assert b"@success" in first
+    graph.update({"task_1": SUCCESS, "of another pipeline": FAILED})
+    assert sent.take() == b""
+
+
+def test_only_what_differs_is_sent() -> None:
+    laid = layout(chain(3))
+    graph = Graph(laid, dict.fromkeys(laid.nodes, Node(state=TaskState.RUNNING, took="1 s", why="on host a")))
+    sent = Sent(graph)
+    graph.update({"task_1": Node(state=TaskState.RUNNING, took="2 s", why="on host a")})
+    said = sent.take()
+    assert b"running \\u00b7 2 s" in said or "running · 2 s".encode() in said
+    assert b"host" not in said
+    assert b"@running" not in said
+
+
+def test_a_mark_by_hand_gets_and_loses_its_pencil() -> None:
+    laid = layout(chain(3))
+    graph = Graph(laid, dict.fromkeys(laid.nodes, FAILED))
+    sent = Sent(graph)
+    graph.update({"task_2": Node(state=TaskState.SUCCESS, set_by="ana")})
+    hands = sent.document.select_one({"name": "hands"}).data_source
+    assert (hands.data["x"], hands.data["y"]) == ([laid.nodes["task_2"].x], [-laid.nodes["task_2"].y])
+    graph.update({"task_2": SUCCESS})
+    assert hands.data["x"] == []
+
+
+def test_a_thousand_tasks_are_less_than_four_hundred_kilobytes() -> None:
+    laid = layout(etl(1000, seed=3, width=40))
+    graph = Graph(laid, dict.fromkeys(laid.nodes, Node(state=TaskState.SUCCESS, took="12 s")))
+    html = file_html(graph.figure, resources=None, title="graph")
+    assert len(html) < 400_000
+
+
+def test_the_list_says_the_same_in_words() -> None:
+    nodes = {"fit.3": Node(state=TaskState.FAILED, label="<b>fit</b>", took="12 s", set_by="ana")}
+    words = _Words()
+    words.feed(task_list(nodes, "/pipelines/p/runs/r/tasks/"))
+    assert words.links == ["/pipelines/p/runs/r/tasks/fit.3"]
+    assert {"<b>fit</b>", "failed", ", set by hand", "12 s"} <= set(words.words)
+    assert "b" not in words.tags
+
+
+class _Words(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self.links: list[str | None] = []
+        self.tags: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.links += [value for name, value in attrs if name == "href"]
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data.strip())
+
+
+# --- in a browser -------------------------------------------------------------------------------------------------
+
+NASTY = "KeyError: <img src=x onerror=alert(1)>"
+LOOK = """
+window.plot = Bokeh.documents[0].roots()[0]
+window.glyphs = Object.fromEntries(plot.renderers.map(each => [each.name, each]))
+window.scale = () => plot.inner_width / (plot.x_range.end - plot.x_range.start)
+window.at = name => {
+  const view = Bokeh.index.find_one(plot), {left, top} = view.canvas_view.el.getBoundingClientRect()
+  const {x, y, name: names} = glyphs.boxes.data_source.data, row = names.indexOf(name)
+  return [left + view.frame.x_scale.compute(x[row]), top + view.frame.y_scale.compute(y[row])]
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page with a graph of sixty tasks, too wide for it; one of the last failed."""
+    laid = layout(etl(60, seed=1))
+    nodes = dict.fromkeys(laid.nodes, SUCCESS) | {"join_58": Node(state=TaskState.FAILED, took="3 s", why=NASTY)}
+    graph = Graph(laid, nodes, height=480, link="#/tasks/")
+    html = file_html(graph.figure, INLINE, title="graph")
+    file = tmp_path_factory.mktemp("graph") / "graph.html"
+    file.write_text(html.replace("</head>", f"<style>{theme.stylesheet()}</style></head>"), encoding="utf-8")
+    return file
+
+
+@pytest.fixture
+def page(chromium: Browser, file: Path) -> Iterator[Page]:
+    page = chromium.new_page(viewport={"width": 1000, "height": 600}, color_scheme="light")
+    faults: list[str] = []
+    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.goto(file.as_uri())
+    page.wait_for_function("window.Bokeh?.documents[0]?.is_idle")
+    page.evaluate(LOOK)
+    page.wait_for_function("scale() > 0.75 && scale() < 0.85")
+    yield page
+    page.close()
+    assert faults == []
+
+
+@pytest.mark.xdist_group("browser")
+class TestInABrowser:
+    def test_it_begins_readable_and_with_what_failed_in_sight(self, page: Page) -> None:
+        x, y = page.evaluate("at('join_58')")
+        assert 0 < x < 1000
+        assert 0 < y < 480
+        assert page.evaluate("glyphs.names.visible && glyphs.details.visible && glyphs.icons.visible")
+        assert page.evaluate("parseFloat(glyphs.names.glyph.text_font_size.value)") >= 9
+
+    def test_all_of_it_fits_and_names_that_could_not_be_read_are_left_out(self, page: Page) -> None:
+        page.get_by_title("Show all tasks").click()
+        page.wait_for_function("scale() < 0.5")
+        for name in ("extract_0", "extract_59"):
+            x, y = page.evaluate(f"at('{name}')")
+            assert 0 < x < 1000
+            assert 0 < y < 600
+        assert not page.evaluate("glyphs.names.visible")
+        page.get_by_title("Go to what failed or runs").click()
+        page.wait_for_function("scale() > 0.7 && glyphs.names.visible")
+
+    @pytest.mark.parametrize(("turn", "least", "most"), [(900, 0.2, 0.5), (-900, 1.9, 2.01)])
+    def test_the_wheel_has_limits_and_keeps_the_shape(self, page: Page, turn: int, least: float, most: float) -> None:
+        page.mouse.move(500, 300)
+        for _ in range(30):
+            page.mouse.wheel(0, turn)
+        page.wait_for_function(f"scale() >= {least} && scale() <= {most}")
+        across, up = page.evaluate(
+            "[scale(), plot.inner_height / (plot.y_range.end - plot.y_range.start)]",
+        )
+        assert across == pytest.approx(up, rel=0.01)
+
+    def test_pointing_at_a_task_lights_its_edges_and_says_why_as_text(self, page: Page) -> None:
+        x, y = page.evaluate("at('join_58')")
+        page.mouse.move(x - 8, y)
+        page.mouse.move(x, y)
+        page.wait_for_function("glyphs.lit.data_source.data.x0.length > 0")
+        right = page.evaluate("Math.max(...glyphs.lit.data_source.data.x1)")
+        assert right == page.evaluate(
+            "glyphs.boxes.data_source.data.x[glyphs.boxes.data_source.data.name.indexOf('join_58')] - 90"
+        )
+        page.wait_for_function(
+            "document.querySelector('.bk-Tooltip')?.shadowRoot.textContent.includes('KeyError: <img')"
+        )
+        page.mouse.move(2, 2)
+        page.wait_for_function("glyphs.lit.data_source.data.x0.length == 0")
+
+    def test_a_tap_opens_the_task(self, page: Page) -> None:
+        x, y = page.evaluate("at('join_58')")
+        page.mouse.click(x, y)
+        page.wait_for_function("location.hash == '#/tasks/join_58'")
+
+    def test_colours_follow_the_theme(self, page: Page) -> None:
+        line = theme.look_of(TaskState.FAILED).line
+        colour = f"glyphs.boxes.glyph.line_color.transform.palette[{list(TaskState).index(TaskState.FAILED)}]"
+        page.wait_for_function(f"{colour} == '{line.light}'")
+        page.evaluate("document.documentElement.dataset.theme = 'dark'")
+        page.wait_for_function(f"{colour} == '{line.dark}'")
+        page.evaluate("delete document.documentElement.dataset.theme")
+        page.wait_for_function(f"{colour} == '{line.light}'")
+        page.emulate_media(color_scheme="dark")
+        page.wait_for_function(f"{colour} == '{line.dark}'")
