@@ -5,19 +5,11 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 SUDO   := $(shell test "$$(id -u)" = 0 || command -v sudo)
 
-.PHONY: demo test check soak bench docs picture clean
-
-PUBLISHED := notebooks/daily_orders_by_region/published/orders_by_region_2026-03-31
+.PHONY: demo test check soak bench docs clean
 
 demo: $(VENV)/.examples
 	$(BIN)/nbflow validate
 	$(BIN)/nbflow run notebooks/daily_orders_by_region --date 2026-04-01
-	@printf '\n%s\n' "Published: $(PUBLISHED).csv, and its chart beside it as .png"
-	@sed 's/^/  /' $(PUBLISHED).csv
-	@printf '\n%s\n' "Every executed notebook is kept, and is the log of its task:"
-	@printf '  %s\n' "$(BIN)/nbflow logs latest clean_orders" "$(BIN)/nbflow logs latest aggregate_orders --html log.html"
-	@printf '\n%s\n' "Let a step fail, see what it blocks and what goes on, and repair the run:"
-	@printf '  %s\n' "$(BIN)/nbflow run black_friday -p fail_in=join" "$(BIN)/nbflow rerun latest -p fail_in=none"
 
 test: $(VENV)/.dev system check
 	$(BIN)/pytest -n 2 --dist loadgroup
@@ -33,15 +25,12 @@ check: $(VENV)/.dev
 soak: $(VENV)/.dev system
 	NBFLOW_SOAK=1 $(BIN)/pytest -n 0 --timeout 36000 -m soak -s
 
+# All of it takes half an hour; ONLY=noop,attempt does a part. The tables go to bench.md as well.
 bench: $(VENV)/.dev
-	$(BIN)/python tests/bench/compare.py
+	$(BIN)/python tests/bench/compare.py --out bench.md $(if $(ONLY),--only $(ONLY))
 
 docs: $(VENV)/.dev
 	$(BIN)/python docs/generate.py
-
-# The README's picture of a run, from a real one.
-picture: $(VENV)/.dev
-	$(BIN)/python docs/picture.py
 
 # --- what a fresh machine lacks --------------------------------------------------------------------------------
 

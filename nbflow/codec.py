@@ -16,6 +16,12 @@ def _adapter(cls: Hashable) -> TypeAdapter[Any]:
     return TypeAdapter(cast("Any", cls))
 
 
+def prepare(*classes: type) -> None:
+    """Work out now what the first value of each class would have to wait for."""
+    for cls in classes:
+        _adapter(cls)
+
+
 def to_json(value: object, cls: Any = None) -> Any:
     """The value as JSON types: times ISO 8601, durations ISO 8601, enums by value.
 

@@ -22,7 +22,6 @@ STATUS, LIFELINE = 3, 4
 START_UP = (
     "papermill",
     "nbflow.executors.worker",
-    "nbflow.notebooks.runner",
     "nbflow.notebooks.seal",
     "nbflow.notebooks.warm",
 )
@@ -62,6 +61,9 @@ def main() -> None:
         os.set_inheritable(descriptor, False)
     server = AttemptServer(given.listen, given.lock, given.idle)
     preload(START_UP)
+    from nbflow.notebooks.rehearsal import rehearse
+
+    rehearse()
     request = server.serve()
     if request is not None:
         code = become_guard(request)

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,13 @@ from nbflow.run import AttemptEnded, StartAttempt
 from nbflow.states import Cause
 
 LIBRARIES = ("nbflow", "papermill", "nbclient", "jupyter_client")
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Of what executes a notebook, by name."""
+    return {name: version(name) for name in LIBRARIES}
+
 
 _logger = logging.getLogger("nbflow.runner")
 
@@ -202,5 +210,5 @@ class Attempt:
                 "language_version": language.get("version"),
             },
             "interpreter": interpreter_of(self._spec) if self._spec else None,
-            "versions": {name: version(name) for name in LIBRARIES},
+            "versions": versions(),
         }

@@ -59,15 +59,16 @@ def read_source(path: Path) -> Notebook:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of old formats, which are no fault
-            return _read(path)
+            return read_text(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise InvalidInput("the notebook is not there", where=str(path)) from None
     except Exception as error:  # nbformat fails in many ways on what is no notebook
         raise InvalidInput(f"this is no notebook that can be read: {_first_line(error)}", where=str(path)) from error
 
 
-def _read(path: Path) -> Notebook:
-    read = nbformat.v4.upgrade(from_dict(nbformat.reads(path.read_text(encoding="utf-8-sig"), as_version=4)))
+def read_text(text: str) -> Notebook:
+    """The same from a notebook's text; fails in many ways where it is none."""
+    read = nbformat.v4.upgrade(from_dict(nbformat.reads(text, as_version=4)))
     cells = [_tidied(cell) for cell in read.cells if not OF_EARLIER_RUNS & tags_of(cell)]
     notebook = {"nbformat": 4, "nbformat_minor": read.nbformat_minor, "metadata": read.metadata, "cells": cells}
     _, notebook = nbformat.validator.normalize(from_dict(notebook))  # every cell gets an id, and one of its own

@@ -23,10 +23,11 @@ from nbflow.notebooks import endings, messages
 from nbflow.notebooks.capture import CellCapture
 from nbflow.notebooks.document import Cell, CellState, runs, tags_of
 from nbflow.notebooks.endings import Ending
-from nbflow.notebooks.kernels import Kernel, KernelFailed, first_of
+from nbflow.notebooks.kernels import Kernel, KernelFailed
 from nbflow.notebooks.listener import Listener
 from nbflow.notebooks.log import TELL_EVERY, NotebookLog
 from nbflow.notebooks.stop import Stop
+from nbflow.notebooks.waits import first_of
 from nbflow.run import ErrorInfo
 
 SKIP_TAG, MAY_RAISE_TAG = "skip-execution", "raises-exception"

@@ -17,15 +17,19 @@ OUTCOME, LOG, OUTPUTS = "outcome.json", "runner.log", "outputs"
 LOCK, STARTED, STOP, MARKER = "lock", "started", "stop.json", "marker"
 
 
-def write_whole(path: Path, data: str | bytes) -> None:
-    """Write by temporary file and rename: a reader sees the old file or the new one, never half of one."""
+def write_whole(path: Path, data: str | bytes, *, lasting: bool = True) -> None:
+    """Write by temporary file and rename: a reader sees the old file or the new one, never half of one.
+
+    `lasting` waits until a power cut cannot undo it; in vain for what is soon written again.
+    """
     raw = data.encode() if isinstance(data, str) else data
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
             file.write(raw)
-            file.flush()
-            os.fsync(file.fileno())
+            if lasting:
+                file.flush()
+                os.fsync(file.fileno())
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)

@@ -5,24 +5,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty
 from typing import Any, cast
 
 import zmq
+import zmq.asyncio
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning.provisioner_base import KernelProvisionerBase
-from traitlets import Type
+from traitlets import Type, default
 
 from nbflow.errors import NbflowError
 from nbflow.notebooks import warm
 from nbflow.notebooks.endings import how_it_ended
 from nbflow.notebooks.kernelspecs import is_ipykernel
 from nbflow.notebooks.memory import peak_of, peak_of_the_dead
+from nbflow.notebooks.waits import end_of_process, first_of
 
 START_TIMEOUT = 60.0
 """Seconds until a kernel must have answered."""
@@ -55,12 +57,10 @@ class KernelFailed(NbflowError):
 
 
 class Client(AsyncKernelClient):
-    """Talks to a kernel. Never loses output: ZMQ would drop messages when a thousand are waiting to be read."""
+    """Talks to a kernel."""
 
     def start_channels(self, *_: Any, **__: Any) -> None:
         """Without stdin, so that `input()` fails at once, and without a heartbeat: the process itself is watched."""
-        self.context.setsockopt(zmq.RCVHWM, 0)
-        self.context.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
         super().start_channels(shell=True, iopub=True, stdin=False, hb=False, control=True)
 
     async def introduce(self) -> Mapping[str, Any]:
@@ -107,10 +107,29 @@ class Manager(AsyncKernelManager):
 
     client_factory: Type[type[Client], type[Client]] = Type(klass=Client)
 
+    def __init__(self, spec: KernelSpec, **traits: Any) -> None:
+        """`spec` was looked up already, and is not again."""
+        self._spec = spec
+        super().__init__(**traits)
+
+    @property
+    def kernel_spec(self) -> KernelSpec:
+        return self._spec
+
+    @default("context")
+    def _context_default(self) -> zmq.asyncio.Context:
+        """Of its own connection and its client's.
+
+        Never loses output: ZMQ would drop messages when a thousand are waiting to be read.
+        """
+        context = super()._context_default()
+        context.setsockopt(zmq.RCVHWM, 0)
+        context.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
+        return context
+
     async def _async_pre_start_kernel(self, **kwargs: Any) -> Any:
-        about = self.kernel_spec.metadata if self.kernel_spec is not None else {}
         if self.provisioner is None and warm.is_wanted(os.environ):
-            about.setdefault("kernel_provisioner", {"provisioner_name": warm.NAME})
+            self._spec.metadata.setdefault("kernel_provisioner", {"provisioner_name": warm.NAME})
         return await super()._async_pre_start_kernel(**kwargs)
 
     pre_start_kernel = _async_pre_start_kernel
@@ -141,7 +160,7 @@ class Kernel:
         """What it said of itself when it answered first; empty before."""
         self.peak_memory: int | None = None
         """Bytes that its process had at most, as far as seen."""
-        self.manager = Manager(kernel_name=name, connection_file=str(place.sockets / "kernel.json"))
+        self.manager = Manager(spec, kernel_name=name, connection_file=str(place.sockets / "kernel.json"))
         if is_ipykernel(spec):
             self.manager.transport, self.manager.ip = "ipc", str(place.sockets / "kernel")
         self._spec, self._place, self._raw = spec, place, raw
@@ -180,13 +199,13 @@ class Kernel:
         self._watch = asyncio.create_task(self._watch_process())
         if self._is_doomed:
             await self.kill()
-        self._client = cast("Client", self.manager.client())
+        self._client = cast("Client", self.manager.client(context=self.manager.context))
         self.client.start_channels()
         introduction = asyncio.create_task(self.client.introduce())
         await first_of(introduction, self.exited.wait(), timeout=START_TIMEOUT)
         if introduction.done():
             self.info = introduction.result()
-            if is_ipykernel(self._spec):
+            if is_ipykernel(self._spec) and self.how_started == "cold":  # a forked one knows
                 await first_of(self.client.evaluate(KEEP_OUTPUT), self.exited.wait())
             return
         introduction.cancel()
@@ -262,16 +281,24 @@ class Kernel:
             self.peak_memory = peak_of(getattr(self._provisioner, "pid", None), self.peak_memory)
             await first_of(self._ended(), timeout=self._pulse)
         self.returncode = returncode
-        self.peak_memory = peak_of_the_dead(self.peak_memory)
+        self.peak_memory = self._peak_of_all()
         self.exited.set()
 
     async def _ended(self) -> None:
         """Return at the end of a process that can be waited for; never, where only looking tells."""
-        process = getattr(self._provisioner, "process", None)
+        process, pid = getattr(self._provisioner, "process", None), getattr(self._provisioner, "pid", None)
         if isinstance(process, warm.ForkedKernel):
             await process.ended()
+        elif process is not None and pid is not None:
+            await end_of_process(pid)
         else:
             await asyncio.Event().wait()
+
+    def _peak_of_all(self) -> int | None:
+        process = getattr(self._provisioner, "process", None)
+        if isinstance(process, warm.ForkedKernel):
+            return max(filter(None, (self.peak_memory, process.peak_memory)), default=None)
+        return peak_of_the_dead(self.peak_memory)
 
     @property
     def how_it_ended(self) -> int | None:
@@ -295,14 +322,3 @@ class Kernel:
             asyncio.get_running_loop().remove_reader(self._reading)
             os.close(self._reading)
             self._reading = None
-
-
-async def first_of(*waits: Awaitable[Any], timeout: float | None = None) -> None:
-    """Return when one of these is done, or after `timeout` seconds; the coroutines among them are given up then."""
-    tasks = [asyncio.ensure_future(wait) for wait in waits]
-    try:
-        await asyncio.wait(tasks, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task, wait in zip(tasks, waits, strict=True):
-            if task is not wait:
-                task.cancel()

@@ -7,14 +7,15 @@ state of a kernel, and a kernel that was forked does not notice when it ends.
 A request is one JSON line with descriptors attached; a kernel's are its output, the reading end of the runner's death
 pipe, and the working folder. The attempt's marker is opened by the kernel itself, because whoever holds it is taken for
 a process of the attempt, and ended with it. The answer is a JSON line with the pid, and, when that process has ended,
-one with its exit code (negative: the signal). `{"stale": true}` says that packages have changed since the server began;
-it takes no more requests then. `{"ping": true}` asks for nothing but that.
+one with its exit code (negative: the signal) and the most memory that it had. `{"stale": true}` says that packages have
+changed since the server began; it takes no more requests then. `{"ping": true}` asks for nothing but that.
 """
 
 from __future__ import annotations
 
 import argparse
 import array
+import atexit
 import contextlib
 import fcntl
 import gc
@@ -38,6 +39,9 @@ START_UP = (
     "ipykernel.debugger",
     "IPython.core.completerlib",
     "IPython.core.debugger",
+    "IPython.core.logger",
+    "IPython.core.oinspect",
+    "IPython.extensions.storemagic",
     "tornado.platform.asyncio",
     "psutil",
     "sqlite3",
@@ -141,12 +145,13 @@ class ForkServer:
                 pass
         with contextlib.suppress(ChildProcessError):
             while True:
-                pid, status = os.waitpid(-1, os.WNOHANG)
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
                 if pid == 0:
                     return
                 connection = self.children.pop(pid, None)
                 if connection is not None:
-                    _send(connection, {"exit": os.waitstatus_to_exitcode(status)})
+                    exit_code = os.waitstatus_to_exitcode(status)
+                    _send(connection, {"exit": exit_code, "peak": usage.ru_maxrss * 1024})
                     connection.close()
 
     def _close(self) -> None:
@@ -165,6 +170,17 @@ class ForkServer:
             if held is not None:
                 held.close()
         os.close(self.lock)
+
+
+def _spare(common: dict[str, Any]) -> None:
+    """At the interpreter's end: what was there before the fork need not be taken apart, which copies every page of it.
+
+    What the notebook made and imported itself is taken apart as ever, and finds these modules whole. `common` holds
+    itself, and was there when the server froze the garbage collector, so nothing ever lets go of it.
+    """
+    for name, module in common.items():
+        if name not in {"__main__", "builtins", "sys"} and sys.modules.get(name) is module:
+            del sys.modules[name]
 
 
 def _close_all(descriptors: list[int]) -> None:
@@ -249,6 +265,7 @@ def become_kernel(request: Request) -> None:
 
 def _adapt_ipykernel() -> None:
     """What differs because a guard looks after this kernel, and not the parent that it knows nothing of."""
+    import zmq
     from ipykernel import kernelapp, kernelbase
 
     async def nothing(kernel: Any) -> None:
@@ -257,8 +274,15 @@ def _adapt_ipykernel() -> None:
     def silent(application: Any) -> None:
         """Nobody reads on a terminal how to connect to it."""
 
+    def init_iopub(application: Any, context: Any) -> None:
+        """Queue output without a limit; ipykernel would drop what a busy machine has not sent yet."""
+        context.setsockopt(zmq.SNDHWM, 0)
+        bind(application, context)
+
+    bind: Any = vars(kernelapp)["IPKernelApp"].init_iopub
     vars(kernelbase)["Kernel"]._progressively_terminate_all_children = nothing
     vars(kernelapp)["IPKernelApp"].log_connection_info = silent
+    vars(kernelapp)["IPKernelApp"].init_iopub = init_iopub
 
 
 def _die_with(death: int) -> None:
@@ -288,13 +312,24 @@ def preload(modules: tuple[str, ...]) -> None:
             importlib.import_module(module)
 
 
+def rehearse() -> None:
+    """Fill the caches that an ordinary kernel fills with its first cell."""
+    with contextlib.suppress(ImportError):  # an IPython of another make
+        transformers: Any = importlib.import_module("IPython.core.inputtransformer2")
+        transformers.TransformerManager().transform_cell("1")
+
+
 def main() -> None:
     given = options(argparse.ArgumentParser(description=__doc__))
     del sys.path[0]  # this file's own folder
     for descriptor in (given.listen, given.lock):
         os.set_inheritable(descriptor, False)
+    common: dict[str, Any] = {}
+    atexit.register(_spare, common)  # before any import can, so that it is called after all others
     server = ForkServer(given.listen, given.lock, given.idle)
     preload((*START_UP, *given.preload))
+    rehearse()
+    common.update(sys.modules, itself=common)
     request = server.serve()
     if request is None:
         return

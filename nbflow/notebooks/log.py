@@ -64,7 +64,7 @@ class NotebookLog:
         if self.document.injected is not None:
             started["injected"] = self.document.injected
         self._events.write([started])
-        self.save()
+        self.save(lasting=False)
 
     def start_cell(self, number: int | None) -> CellCapture:
         """The capture for what the cell will show."""
@@ -110,16 +110,16 @@ class NotebookLog:
             if capture.has_news and now >= self._tell_at[number]:
                 self._tell(number, capture, now)
         if now >= self._save_at and self._has_changed:
-            self.save()
+            self.save(lasting=False)
 
-    def save(self) -> None:
+    def save(self, *, lasting: bool = True) -> None:
         began = self._clock()
         for number, capture in self._captures.items():
             if capture.is_changed:
                 self.document.show(number, capture.outputs.to_nbformat(), self._counts.get(number))
                 capture.is_changed = False
         self._is_dirty = False
-        write_whole(self._folder.notebook, self.document.dump())
+        write_whole(self._folder.notebook, self.document.dump(), lasting=lasting)
         now = self._clock()
         self._save_at = now + max(SAVE_EVERY, 10 * (now - began))
 

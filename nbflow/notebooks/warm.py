@@ -24,6 +24,7 @@ from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
 from nbflow.notebooks import kernelserver, servers
 from nbflow.notebooks.environment import IDLE, PRELOAD, START
+from nbflow.notebooks.waits import readable
 
 NAME = "nbflow-warm"
 """Of the provisioner, as an entry point."""
@@ -55,7 +56,7 @@ def start_server(kernel: str, env: Mapping[str, str]) -> None:
             with servers.reach(_address(split[0], env), _server(split[0], env), plain) as connection:
                 connection.settimeout(ANSWER)
                 connection.sendall(b'{"ping": true}\n')
-                if "fresh" in _line(connection):
+                if b"fresh" in connection.recv(4096):
                     return
 
 
@@ -106,7 +107,7 @@ class WarmProvisioner(LocalProvisioner):
             about = {"argv": list(arguments), "marker": str(Path(f"/proc/self/fd/{kwargs['pass_fds'][0]}").readlink())}
             connection = servers.connect(_address(interpreter, env, os.environ))
             try:
-                self.process = await asyncio.to_thread(_fork_kernel, connection, env, given, about)
+                self.process = await _fork_kernel(connection, env, given, about)
             except BaseException:
                 connection.close()
                 raise
@@ -119,6 +120,11 @@ class WarmProvisioner(LocalProvisioner):
         self._death = writing  # held until we end: then the kernel ends too
         self.pid = self.pgid = self.process.pid
         self.cwd = kwargs.get("cwd")
+
+    async def send_signal(self, signum: int) -> None:
+        """To the kernel's group, as long as the kernel is there: its number may be somebody else's after that."""
+        if not isinstance(self.process, ForkedKernel) or self.process.is_there:
+            await super().send_signal(signum)
 
     async def wait(self) -> int | None:
         """The exit code, as soon as there is one."""
@@ -138,24 +144,24 @@ def _descriptor(file: Any) -> int:
     return file if isinstance(file, int) else int(file.fileno())
 
 
-def _fork_kernel(
+async def _fork_kernel(
     connection: socket.socket, env: Mapping[str, str], given: Sequence[int], about: Mapping[str, Any]
 ) -> ForkedKernel:
     """Raises OSError where the server does not fork, ValueError where it says nothing that we know."""
     connection.settimeout(ANSWER)
     servers.ask(connection, env, given, **about)
-    answer = _line(connection)
+    connection.setblocking(False)
+    answer = await asyncio.wait_for(_answer(connection), ANSWER)
     if "pid" not in answer:
         raise ConnectionError(f"the kernel's server answered {answer}")
-    connection.setblocking(False)
     return ForkedKernel(answer["pid"], connection)
 
 
-def _line(connection: socket.socket) -> dict[str, Any]:
-    """One answer, byte by byte: what follows it belongs to the next."""
-    data = b""
+async def _answer(connection: socket.socket) -> dict[str, Any]:
+    """One line, byte by byte: what follows it belongs to the next."""
+    loop, data = asyncio.get_running_loop(), b""
     while not data.endswith(b"\n"):
-        more = connection.recv(1)
+        more = await loop.sock_recv(connection, 1)
         if not more:
             raise ConnectionResetError("the kernel's server is gone")
         data += more
@@ -174,6 +180,8 @@ class ForkedKernel:
     connection: socket.socket
     returncode: int | None = None
     is_known: bool = True
+    peak_memory: int | None = None
+    """Bytes that it had at most; known when it has ended."""
     stdin: None = None
     stdout: None = None
     stderr: None = None
@@ -196,27 +204,27 @@ class ForkedKernel:
         except OSError:
             answer = {}
         if "exit" in answer:
+            self.peak_memory = answer["peak"]
             self._end(answer["exit"], is_known=True)
-        elif self._alive < 0 or select.select([self._alive], [], [], 0)[0]:
+        elif not self.is_there:
             self._end(-signal.SIGKILL, is_known=False)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether this very process lives, whoever has its number now."""
+        return self._alive >= 0 and not select.select([self._alive], [], [], 0)[0]
 
     def _end(self, code: int, *, is_known: bool) -> None:
         self.returncode, self.is_known = code, is_known
         self.connection.close()
         if self._alive >= 0:
             os.close(self._alive)
+            self._alive = -1
 
     async def ended(self) -> None:
         """Return when the process has ended and its exit code is known, or cannot be known any more."""
-        loop = asyncio.get_running_loop()
         while self.poll() is None:
-            news = asyncio.Event()
-            watched = self._alive if self._is_orphan() else self.connection.fileno()
-            loop.add_reader(watched, news.set)
-            try:
-                await news.wait()
-            finally:
-                loop.remove_reader(watched)
+            await readable(self._alive if self._is_orphan() else self.connection.fileno())
 
     def _is_orphan(self) -> bool:
         """Its server is gone: only the process itself tells of its end."""

@@ -200,9 +200,7 @@ def test_the_next_command_closes_a_run_that_was_killed_and_says_how_to_go_on(pro
 
 # --- what a start loads -------------------------------------------------------------------------------------------
 
-NOTEBOOKS = {"papermill", "nbclient", "nbconvert", "ipykernel", "IPython", "zmq", "bleach", "matplotlib", "pandas"}
-SERVER = {"panel", "bokeh", "tornado", "fastapi", "starlette", "apprise", "prometheus_client", "argon2", "nh3"}
-HEAVY = NOTEBOOKS | SERVER
+HEAVY = {"papermill", "nbclient", "nbconvert", "ipykernel", "IPython", "zmq", "bleach", "matplotlib", "pandas"}
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,17 @@ DOINGS = {
     "numpy_seeded": "import numpy; numpy.random.seed(3); print(numpy.random.random())",
     "sqlite": "import sqlite3; print(sqlite3.connect(':memory:').execute('select 1').fetchone())",
     "atexit": "import atexit; atexit.register(lambda: open('atexit.txt', 'w').write('ran')); print('registered')",
+    "finalizers": (  # what an interpreter does at its end, after the atexit handlers
+        "import helper, weakref\n"
+        "class Noisy:\n"
+        "    def __init__(self, name): self.name, self.me = name, self\n"
+        "    def __del__(self, open=open): open('ended.txt', 'a').write(self.name + '\\n')\n"
+        "here, helper.there = Noisy('global'), Noisy('module')\n"
+        "Noisy.held = Noisy('class')\n"
+        "weakref.finalize(Noisy, lambda: open('ended.txt', 'a').write('finalize\\n'))\n"
+        "unclosed = open('unclosed.txt', 'w'); unclosed.write('flushed')\n"
+        "Noisy('history')"
+    ),
     "widgets": "from IPython import get_ipython; print(type(get_ipython()).__name__)",
     "completer": "print(get_ipython().complete('impor')[1][:1])",
 }
@@ -159,6 +170,8 @@ def run_all(folder: Path, mode: str) -> dict[str, Any]:
         write_notebook(home / f"{name}.ipynb", REPORT, code, "print('the end')")
     document = project.json("run", "cases", timeout=500)
     assert (home / "atexit.txt").read_text() == "ran"
+    assert (home / "unclosed.txt").read_text() == "flushed"
+    assert sorted((home / "ended.txt").read_text().split()) == ["class", "finalize", "global", "history", "module"]
     return {task["id"]: task for task in document["tasks"]}
 
 

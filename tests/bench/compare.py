@@ -1,156 +1,190 @@
-"""nbflow against papermill, paired: the same notebooks, in turn, on the same machine. `make bench` prints the table.
+"""nbflow against papermill, paired: the same notebooks, in turn, on the same machine. `make bench` prints the tables.
 
-Contenders: `nbflow run`; a shell loop over papermill's command line; its API in one process; its API in a process pool
-of the same width. CPU is what the whole machine spent meanwhile, so nothing else should be running.
+Takes about half an hour; `make bench ONLY=noop,attempt` does a part. Nothing else should run meanwhile.
 """
 
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import os
 import platform
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from making import Project, write_notebook
+import scheduling
+import single
+from contenders import CONTENDERS, NBFLOW, Run
+from usage import Usage, end_servers, measuring, set_mark
+from works import NO_OP, WORKS, Work, lay_out
 
-WIDTH = 2
+from nbflow.executors.launch import Warm
 
+MANY = 50
+"""Notebooks from which on a work's memory is looked at while it is timed, and seldom; others get a run of their own."""
 
-@dataclass(frozen=True)
-class Work:
-    """Notebooks in layers: those of one layer may run side by side, each layer after the one before."""
+LOOK, LOOK_SELDOM = 0.03, 0.5
+"""Seconds between two looks at the memory."""
 
-    name: str
-    layers: tuple[int, ...]
-    cells: tuple[str, ...] = ("print(1)", "1 + 1", "print(2)")
-
-
-FLOOD = "line = 'x' * 99\nfor at in range(200_000): print(line)"
-
-WORKS = [
-    Work("one no-op notebook", (1,)),
-    Work("a chain of 10", (1,) * 10),
-    Work("1 → 20 → 1", (1, 20, 1)),
-    Work("100 independent", (100,)),
-    Work("one notebook of 200 cells", (1,), ("print(1)",) * 200),
-    Work("20 MB of output", (1,), (FLOOD,)),
-]
+PRELOADED = "nbflow, preloaded"
+TASKS = (1_000, 10_000)
+CELLS = (50, 100, 200, 400)
 
 
-def lay_out(work: Work, folder: Path) -> tuple[Project, list[list[Path]]]:
-    project = Project(folder, NBFLOW_EXECUTOR_SLOTS=str(WIDTH))
-    home = project.folder / "notebooks" / "work"
-    lines, layers, before = ["name: work", "tasks:"], [], ""
-    for depth, size in enumerate(work.layers):
-        names = [f"t{depth}_{at}" for at in range(size)]
-        layers.append([write_notebook(home / f"{name}.ipynb", *work.cells) for name in names])
-        after = f", depends_on: [{before}]" if before else ""
-        lines += [f"  {name}: {{notebook: {name}.ipynb{after}}}" for name in names]
-        before = ", ".join(names)
-    (home / "pipeline.yaml").write_text("\n".join(lines) + "\n")
-    return project, layers
-
-
-def by_nbflow(project: Project, layers: list[list[Path]]) -> None:
-    done = project.nbflow("run", "work", timeout=3600)
-    if done.returncode:
-        raise RuntimeError(done.stderr)
-
-
-def by_command(project: Project, layers: list[list[Path]]) -> None:
-    for layer in layers:
-        for path in layer:
-            words = [sys.executable, "-m", "papermill", str(path), str(path.with_suffix(".out.ipynb"))]
-            subprocess.run(words, check=True, capture_output=True, cwd=path.parent)
-
-
-def by_api(project: Project, layers: list[list[Path]]) -> None:
-    """In a process of its own, so that its imports count."""
-    worker = multiprocessing.get_context("spawn").Process(
-        target=execute_all, args=([str(p) for x in layers for p in x],)
-    )
-    worker.start()
-    worker.join()
-
-
-def by_pool(project: Project, layers: list[list[Path]]) -> None:
-    with ProcessPoolExecutor(WIDTH, mp_context=multiprocessing.get_context("spawn")) as pool:
-        for layer in layers:
-            list(pool.map(execute, map(str, layer)))
-
-
-def execute_all(paths: list[str]) -> None:
-    for path in paths:
-        execute(path)
-
-
-def execute(path: str) -> None:
-    import papermill
-
-    papermill.execute_notebook(path, path.replace(".ipynb", ".out.ipynb"), progress_bar=False)
-
-
-CONTENDERS: dict[str, Callable[[Project, list[list[Path]]], None]] = {
-    "nbflow": by_nbflow,
-    "papermill, command line": by_command,
-    "papermill, one process": by_api,
-    "papermill, pool of 2": by_pool,
-}
-
-
-def busy_seconds() -> float:
-    """CPU that all processes of this machine have used since it started."""
-    user, nice, system, _idle, _wait, irq, soft, *_ = map(
-        int, Path("/proc/stat").read_text().split("\n")[0].split()[1:]
-    )
-    return (user + nice + system + irq + soft) / os.sysconf("SC_CLK_TCK")
-
-
-def measure(work: Work, run: Callable[[Project, list[list[Path]]], None]) -> tuple[float, float]:
-    folder = Path(tempfile.mkdtemp())
+def measure(work: Work, run: Run, look: float | None, **env: str) -> Usage:
+    folder = Path(tempfile.mkdtemp(prefix="nbflow-bench-"))
     try:
         project, layers = lay_out(work, folder)
-        began, busy = time.perf_counter(), busy_seconds()
-        run(project, layers)
-        return time.perf_counter() - began, busy_seconds() - busy
+        project.env.update(env)
+        with measuring(look) as meter:
+            run(project, layers)
+        return meter.usage
     finally:
         shutil.rmtree(folder)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--most", type=int, default=1000, help="leave out works of more notebooks than this")
-    given = parser.parse_args()
-    rounds = given.rounds
-    print(
-        f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, Python {platform.python_version()}, {rounds} rounds\n"
+def compare(work: Work, rounds: int) -> dict[str, Usage]:
+    """Medians of each contender; in each round all of them, in turn."""
+    ways = {name: (run, {}) for name, run in CONTENDERS.items()}
+    if work.preload:
+        ways[PRELOADED] = (CONTENDERS[NBFLOW], {"NBFLOW_KERNELS_PRELOAD": ",".join(work.preload)})
+    for run, env in ways.values():
+        if run is CONTENDERS[NBFLOW]:
+            measure(WORKS[0], run, None, **env)  # the servers are up from here on, as on any but the first run of a day
+    seen: dict[str, list[Usage]] = {name: [] for name in ways}
+    for _ in range(rounds):
+        for name, (run, env) in ways.items():
+            seen[name].append(measure(work, run, LOOK_SELDOM if work.size >= MANY else None, **env))
+    if work.size < MANY:
+        for name, (run, env) in ways.items():
+            seen[name].append(measure(work, run, LOOK, **env))
+    return {name: _median(each, rounds) for name, each in seen.items()}
+
+
+def _median(seen: Sequence[Usage], rounds: int) -> Usage:
+    timed = seen[:rounds]
+    return Usage(
+        statistics.median(each.wall for each in timed),
+        statistics.median(each.cpu for each in timed),
+        max(each.wrote for each in timed),
+        max(each.memory for each in seen),
     )
-    print("| work | " + " | ".join(f"{name}: wall s (CPU s)" for name in CONTENDERS) + " | pool / nbflow |")
-    print("|---|" + "---|" * (len(CONTENDERS) + 1))
-    measure(WORKS[0], by_nbflow)  # the servers are up from here on, as on any but the first run of a day
-    for work in (work for work in WORKS if sum(work.layers) <= given.most):
-        taken: dict[str, list[tuple[float, float]]] = {name: [] for name in CONTENDERS}
-        for _ in range(rounds if sum(work.layers) < 50 else 1):
-            for name, run in CONTENDERS.items():
-                taken[name].append(measure(work, run))
-        wall = {name: statistics.median(each[0] for each in seen) for name, seen in taken.items()}
-        cpu = {name: statistics.median(each[1] for each in seen) for name, seen in taken.items()}
-        cells = " | ".join(f"{wall[name]:.2f} ({cpu[name]:.2f})" for name in CONTENDERS)
-        print(f"| {work.name} | {cells} | {wall['papermill, pool of 2'] / wall['nbflow']:.1f} |", flush=True)
+
+
+# --- tables ---------------------------------------------------------------------------------------------------------
+
+Rows = Iterator[Sequence[str]]
+
+
+def works_table(chosen: Sequence[Work], rounds: int | None) -> Rows:
+    yield "work", "", "wall s", "CPU s", "memory MB", "written MB", "nbflow is faster by", "goal"
+    for work in chosen:
+        found = compare(work, rounds or work.rounds)
+        for name, usage in found.items():
+            ratio = "" if name.startswith(NBFLOW) else f"{usage.wall / found[NBFLOW].wall:.1f}"
+            if ratio and PRELOADED in found:
+                ratio += f", preloaded {usage.wall / found[PRELOADED].wall:.1f}"
+            sizes = f"{usage.memory / 1e6:.0f}", f"{usage.wrote / 1e6:.1f}"
+            title, goal = (work.title, work.goals) if name == NBFLOW else ("", "")
+            yield title, name, f"{usage.wall:.2f}", f"{usage.cpu:.2f}", *sizes, ratio, goal
+
+
+def attempts_table(times: int) -> Rows:
+    yield "one attempt", "wall ms, median", "slowest", "CPU ms", "goal"
+    for name, warm, goal in (("forked", Warm(), "120 wall, 130 CPU"), ("a new program each", None, "")):
+        cost = single.cost(warm, times)
+        yield name, *(f"{1000 * each:.0f}" for each in (cost.wall, cost.slowest, cost.cpu)), goal
+
+
+def bytes_table() -> Rows:
+    yield "cells", "written KB", "KB a cell"
+    for count in CELLS:
+        wrote = single.cost(Warm(), 1, NO_OP[:1] * count).wrote
+        yield f"{count}", f"{wrote / 1e3:.0f}", f"{wrote / 1e3 / count:.1f}"
+
+
+def tasks_table() -> Rows:
+    yield "tasks in one run", "CPU s", "CPU ms a task", "goal"
+    for size in TASKS:
+        used = scheduling.cpu_of_run(size)
+        yield f"{size:,}", f"{used:.1f}", f"{1000 * used / size:.2f}", "2"
+
+
+def imports_table() -> Rows:
+    yield "a process that imports", "wall s, median of 5"
+    for name, code in scheduling.IMPORTS.items():
+        yield name, f"{scheduling.import_seconds(code):.2f}"
+
+
+def main() -> None:
+    parts: dict[str, Callable[[], Rows]] = {
+        "attempt": lambda: attempts_table(given.times),
+        "bytes": bytes_table,
+        "dag": tasks_table,
+        "imports": imports_table,
+    }
+    names = [work.name for work in WORKS]
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", default="", help=f"parts, with commas between them: {', '.join([*names, *parts])}")
+    parser.add_argument("--rounds", type=int, help="of each comparison, instead of its own number")
+    parser.add_argument("--times", type=int, default=40, help="attempts that are measured one by one")
+    parser.add_argument("--out", type=Path, help="a file for the tables, besides the screen")
+    given = parser.parse_args()
+    wanted = [name for name in given.only.split(",") if name] or [*names, *parts]
+    if unknown := set(wanted) - {*names, *parts}:
+        parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join([*names, *parts])}")
+    set_mark()
+    say = Screen(given.out)
+    say(f"Printed on {datetime.now(UTC):%Y-%m-%d} by `make bench`: {_machine()}.")
+    try:
+        for name, part in parts.items():
+            if name in wanted:
+                say.table(part())
+        if chosen := [work for work in WORKS if work.name in wanted]:
+            say.table(works_table(chosen, given.rounds))
+    finally:
+        end_servers()
+
+
+class Screen:
+    """Prints Markdown as it comes, and keeps it in a file."""
+
+    def __init__(self, file: Path | None) -> None:
+        self._file = file
+        if file is not None:
+            file.write_text("")
+
+    def __call__(self, line: str) -> None:
+        print(line, flush=True)
+        if self._file is not None:
+            with self._file.open("a") as file:
+                file.write(line + "\n")
+
+    def table(self, rows: Rows) -> None:
+        self("")
+        for at, row in enumerate(rows):
+            self(f"| {' | '.join(row)} |")
+            if at == 0:
+                self("|---" * len(row) + "|")
+
+
+def _machine() -> str:
+    cpu = next((line.split(":")[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")), "?")
+    load = os.getloadavg()[0]
+    return f"{os.cpu_count()} cores ({cpu}), Python {platform.python_version()}, load {load:.1f} at the start"
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        return Path(path).read_text().splitlines()
+    except OSError:
+        return []
 
 
 if __name__ == "__main__":

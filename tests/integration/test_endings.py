@@ -214,11 +214,11 @@ def test_the_notebook_takes_too_long(tmp_path: Path) -> None:
     attempt = Attempt(
         tmp_path,
         notebook(code(HANGS, "raises-exception"), "2"),
-        timeout=timedelta(seconds=2),
+        timeout=timedelta(seconds=8),  # its kernel's start counts, and the machine may be busy
         cell_timeout=timedelta(minutes=1),
     ).run()
     assert (attempt.outcome.cause, attempt.outcome.failing_cell) == (Cause.TIMEOUT, 1)
-    assert_one_truth(attempt, {1: "failed", 2: "not_run"}, "Failed", "the notebook ran longer than 2.0 s")
+    assert_one_truth(attempt, {1: "failed", 2: "not_run"}, "Failed", "the notebook ran longer than 8.0 s")
 
 
 def test_an_operator_cancels(tmp_path: Path) -> None:

@@ -46,10 +46,10 @@ class Written:
         monkeypatch.setattr("nbflow.notebooks.log.write_whole", self._save)
         self.log.begin()
 
-    def _save(self, path: Path, data: bytes) -> None:
+    def _save(self, path: Path, data: bytes, *, lasting: bool) -> None:
         self.saves += 1
         self.clock.now += self.clock.saving
-        write_whole(path, data)
+        write_whole(path, data, lasting=lasting)
 
     def tick(self, seconds: float) -> None:
         self.clock.now += seconds
@@ -188,7 +188,7 @@ def test_messages_are_events(make: Make) -> None:
 
 
 def test_a_save_that_fails_says_so(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(path: Path, data: bytes) -> None:
+    def full(path: Path, data: bytes, *, lasting: bool) -> None:
         raise OSError(28, "No space left on device")
 
     written = make("1")
