@@ -16,7 +16,7 @@ from nbflow.live import LiveRun
 from nbflow.model import TaskKey, TaskName
 from nbflow.run import Attempt, TaskRun
 from nbflow.states import CAUSE_SENTENCES, Cause, RunState, TaskState
-from nbflow.text import join_names, took
+from nbflow.text import counted, join_names, took
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -68,11 +68,13 @@ def print_end(console: Console, view: RunView, command: Command, began: datetime
 
 def _print_failures(console: Console, view: RunView, command: Command) -> None:
     failed = [each for each in view.tasks.values() if each.state is TaskState.FAILED]
+    failed.sort(key=lambda each: _is_allowed(view, each))
     for task_run in failed[:MOST_FAILURES]:
         console.print()
         _print_failure(console, view, task_run)
     if len(failed) > MOST_FAILURES:
-        console.print(f"\n… and {len(failed) - MOST_FAILURES:,} more failed tasks: {command('status', view.run.id)}")
+        more = counted(len(failed) - MOST_FAILURES, "more failed task")
+        console.print(f"\n… and {more}: {command('status', view.run.id)}")
     _print_next(console, view, failed, command)
 
 
@@ -92,13 +94,20 @@ def _print_next(console: Console, view: RunView, failed: Sequence[TaskRun], comm
 def _print_failure(console: Console, view: RunView, task_run: TaskRun) -> None:
     tried = view.attempts.get(task_run.key, ())
     last = tried[-1] if tried else None
-    console.print(f"{state_text(task_run.state)}  {task_run.key.address}{_where(task_run, last)}", style="red")
+    is_allowed = _is_allowed(view, task_run)
+    text = f"{state_text(task_run.state)}  {task_run.key.address}{_where(task_run, last)}"
+    console.print(f"{text}, as it may" if is_allowed else text, style="yellow" if is_allowed else "red")
     if because := one_line(task_run.reason or task_run.note or "") or _cause(task_run):
         console.print(f"  {because}", soft_wrap=True)
     if last:
         console.print(f"  notebook  {view.notebooks[last.id]}", soft_wrap=True)
     if blocked := _blocked(view, task_run.key):
         console.print(f"  blocks    {join_names(blocked)}", soft_wrap=True)
+
+
+def _is_allowed(view: RunView, task_run: TaskRun) -> bool:
+    """Its failure does not fail the run."""
+    return view.stored.pipeline.tasks[task_run.key.task].allow_failure
 
 
 def _where(task_run: TaskRun, last: Attempt | None) -> str:

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
-from building import Play
+from building import Play, pipeline, task
 from cli_world import CHAIN, FAILURE, SUCCESS, CommandLine, Step, failing, played, succeeding, view_of
 from typer.testing import CliRunner
 
@@ -348,6 +348,21 @@ def test_status_of_an_unfinished_run_says_when_it_will_be_ready(nbflow: CommandL
     assert re.search(r"  expected ready at .*\d\d:\d\d", nbflow("status", "latest").stdout)
     estimate = json.loads(nbflow("status", "latest", "--json").stdout)["estimate"]
     assert (estimate["ready"], estimate["usual"]) == ("2026-04-01T09:00:09Z", None)
+
+
+def test_failures_that_fail_the_run_come_first_and_some_may_be(nbflow: CommandLine) -> None:
+    play = Play(pipeline(task("probe", allow_failure=True), *(task(f"t{at}") for at in range(10))))
+    for name in ("probe", *(f"t{at}" for at in range(10))):
+        failing(name)(play)
+    nbflow.api.play = play
+    text = nbflow("status", "latest").stdout
+    assert "nbflow logs r1 t0\n" in text
+    assert "… and 1 more failed task: nbflow status r1" in text
+    nbflow.api.play = Play(pipeline(task("probe", allow_failure=True)))
+    nbflow.api.steps = [failing("probe")]
+    ended = nbflow("run", "nightly")
+    assert ended.exit_code == 0
+    assert "✕ failed  probe in cell 3, as it may\n" in ended.stderr
 
 
 def test_runs_can_be_narrowed_down(nbflow: CommandLine) -> None:
