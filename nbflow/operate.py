@@ -19,7 +19,7 @@ from nbflow.run import (
     StopAttempt,
     TaskRun,
 )
-from nbflow.states import Cause, TaskState
+from nbflow.states import Cause, RunKind, TaskState
 from nbflow.text import join_names
 
 
@@ -72,7 +72,8 @@ def _cancel(draft: Draft, request: CancelRequested) -> None:
 def _reset(draft: Draft, request: ResetRequested) -> None:
     keys = repair.to_reset(draft, request)
     draft.log("reset", by=request.by, note=request.note or f"again: {join_names(key.address for key in keys)}")
-    draft.run = replace(draft.run, params={**draft.run.params, **request.params}, alerted_at=None)
+    kind = RunKind.BACKFILL if request.is_backfill else draft.run.kind
+    draft.run = replace(draft.run, kind=kind, params={**draft.run.params, **request.params}, alerted_at=None)
     for key in keys:
         task_run = replace(draft.get(key), notebook=request.notebooks.get(key.task, draft.get(key).notebook))
         if task_run.live is None:

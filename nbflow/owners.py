@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from uuid import uuid4
 
-from nbflow.ports import Lease
+from nbflow.ports import Held
 
 
 def this_host() -> str:
@@ -34,12 +34,12 @@ class LockedOwners:
         fcntl.flock(fd, fcntl.LOCK_EX)
         self._held[engine] = fd
 
-    def is_alive(self, lease: Lease, now: datetime) -> bool:
-        if lease.engine in self._held:
+    def is_alive(self, held: Held, now: datetime) -> bool:
+        if held.engine in self._held:
             return True
-        if _host_of(lease.engine) != this_host():
-            return now < lease.expires
-        return self._is_locked(self._file(lease.engine))
+        if _host_of(held.engine) != this_host():
+            return now < held.expires
+        return self._is_locked(self._file(held.engine))
 
     def close(self) -> None:
         """Let go of all locks, and sweep the files that nobody holds."""

@@ -8,15 +8,28 @@ from nbflow.api.history import History
 from nbflow.api.people import People
 from nbflow.api.roles import Caller, Role, needs
 from nbflow.api.runs import Runs
-from nbflow.api.views import Check, LogView, NewToken, PipelineView, RepairView, RunView
+from nbflow.api.schedules import Schedules
+from nbflow.api.views import (
+    BackfillPreview,
+    BackfillView,
+    Check,
+    LogView,
+    NewToken,
+    PipelineView,
+    RepairView,
+    RunView,
+    SchedulerView,
+)
 
 
-class Api(Definitions, History, Runs, Actions, People):
+class Api(Definitions, History, Runs, Actions, Schedules, People):
     """Reads and commands for one caller. Methods raise NbflowError; nothing else is meant for people."""
 
 
 __all__ = [
     "Api",
+    "BackfillPreview",
+    "BackfillView",
     "Caller",
     "Check",
     "Entrance",
@@ -26,6 +39,7 @@ __all__ = [
     "RepairView",
     "Role",
     "RunView",
+    "SchedulerView",
     "Store",
     "needs",
     "next_ticks",

@@ -12,7 +12,7 @@ from nbflow.api.bound import Bound
 from nbflow.api.history import live_run
 from nbflow.api.roles import Role, needs
 from nbflow.api.views import RepairView
-from nbflow.errors import Conflict
+from nbflow.errors import Conflict, Unavailable
 from nbflow.live import LiveRun
 from nbflow.model import RunId, TaskKey
 from nbflow.run import (
@@ -24,6 +24,9 @@ from nbflow.run import (
     Run,
 )
 from nbflow.states import TaskState
+
+PATIENCE = 60.0
+"""Seconds that a command waits for the owner of a run to answer; a living one takes less than one."""
 
 
 class Actions(Bound):
@@ -109,23 +112,37 @@ class Actions(Bound):
         return live_run(self._store.load(self._store.find_run(ref))).get(TaskKey.parse(task)).key
 
     def _order(self, ref: str, request: Request, watch: Callable[[LiveRun], None] | None) -> Run:
-        """Leave the request for the run's owner; where none lives, own the run and carry it out."""
+        """Leave the request for the run's owner or the scheduler; where neither lives, carry it out here."""
         run = self._store.find_run(ref)
+        if not self._is_looked_after(run):
+            self._here()  # refused before anything is left behind
         number = self._store.ask(run, request, now=self._clock.now())
-        if not self._has_owner(run):
-            self._driver.drive(run, watch)
+        deadline = time.monotonic() + PATIENCE
         while (answer := self._store.answer(number)) is None:
-            time.sleep(0.1)
-            if not self._has_owner(run):
-                self._driver.drive(run, watch)
+            if self._is_looked_after(run):
+                _wait_until(deadline)
+            else:
+                self._here().drive(run, watch)
         if answer:
             raise Conflict(answer)
         return self._store.load(run).run
+
+    def _is_looked_after(self, run: RunId) -> bool:
+        return self._has_owner(run) or self._has_scheduler()
 
     @needs(Role.OPERATOR)
     def close_abandoned(self) -> Sequence[RunId]:
         """End the runs whose `nbflow run` is gone."""
         now = self._clock.now()
-        if all(self._owners.is_alive(lease, now) for lease in self._store.owned()):
+        if all(self._owners.is_alive(lease, now) for lease in self._store.owned() if lease.is_foreground):
             return ()
-        return self._driver.close_abandoned()
+        return self._here().close_abandoned()
+
+
+def _wait_until(deadline: float) -> None:
+    if time.monotonic() > deadline:
+        raise Unavailable(
+            "the request was left, but nobody has answered it yet",
+            hint="It is carried out when the process that has the run goes on. See nbflow doctor.",
+        )
+    time.sleep(0.1)

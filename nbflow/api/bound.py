@@ -7,25 +7,22 @@ from typing import Protocol
 
 from nbflow.api.roles import Caller
 from nbflow.api.views import Check
+from nbflow.errors import Conflict
 from nbflow.model import RunId
-from nbflow.ports import (
-    Clock,
-    Driver,
-    Logs,
-    Owners,
-    PeopleStore,
-    ReadStore,
-    RunStore,
-    Workspace,
-)
+from nbflow.ports import Clock, Driver, Logs, Owners, PeopleStore, ReadStore, RunStore, ScheduleStore, Workspace
+
+START_IT = "Start one with nbflow up."
 
 
-class Store(RunStore, ReadStore, PeopleStore, Protocol):
+class Store(RunStore, ReadStore, ScheduleStore, PeopleStore, Protocol):
     """All sides of one store."""
 
 
 class Bound:
-    """One caller, and the doors that its reads and commands go through."""
+    """One caller, and the doors that its reads and commands go through.
+
+    `driver` is None in a process that must not execute anything, such as a web server: the scheduler then does it.
+    """
 
     def __init__(
         self,
@@ -35,7 +32,7 @@ class Bound:
         workspace: Workspace,
         logs: Logs,
         clock: Clock,
-        driver: Driver,
+        driver: Driver | None,
         owners: Owners,
         pools: Mapping[str, int] | None = None,
         slots: int = 1,
@@ -46,7 +43,18 @@ class Bound:
         self._driver, self._owners = driver, owners
         self._pools, self._slots, self._checks = pools or {}, slots, checks
 
+    def _here(self) -> Driver:
+        """What carries runs to their end in this process. Raises Conflict where nothing does."""
+        if self._driver is None:
+            raise Conflict("nothing is executed in this process, and no scheduler is running", hint=START_IT)
+        return self._driver
+
     def _has_owner(self, run: RunId) -> bool:
         """Whether a live engine has the run."""
         now = self._clock.now()
         return any(lease.run == run and self._owners.is_alive(lease, now) for lease in self._store.owned())
+
+    def _has_scheduler(self) -> bool:
+        """Whether a live engine takes the runs that nobody owns."""
+        leader = self._store.leader()
+        return leader is not None and self._owners.is_alive(leader, self._store.now(self._clock.now()))

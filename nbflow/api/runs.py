@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
-from uuid import uuid4
 
-from nbflow import lifecycle, params, schedule
+from nbflow import params, schedule
 from nbflow.api.bound import Bound
 from nbflow.api.definitions import usable
 from nbflow.api.roles import Role, needs
+from nbflow.creation import new_run
 from nbflow.errors import InvalidInput, NotFound
 from nbflow.live import LiveRun
-from nbflow.model import DataInterval, PipelineName, RunId, Schedule, Task, TaskName
-from nbflow.run import (
-    Run,
-)
+from nbflow.model import PipelineName, RunId, Schedule, Task, TaskName
+from nbflow.ports import Definition, Lease, NewRun
+from nbflow.run import Run
+from nbflow.schedule import RunDates
 from nbflow.states import RunKind, TaskState
 from nbflow.text import did_you_mean
 
@@ -46,28 +46,53 @@ class Runs(Bound):
         pipeline = usable(definition)
         chosen = [_task(pipeline.tasks, name) for name in tasks]
         lent = self._lend(lend_from, pipeline.name, [name for name in pipeline.tasks if name not in chosen])
-        frozen = self._workspace.freeze(definition, chosen or None)
+        planned = self._plan(definition, given, texts, when, key, chosen, lent)
+        return self._keep(planned, self._here().lease(planned.run.id, planned.run.created_at))
+
+    @needs(Role.OPERATOR)
+    def trigger(
+        self,
+        name_or_path: str,
+        *,
+        given: Mapping[str, Any] | None = None,
+        texts: Mapping[str, str] | None = None,
+        when: date | datetime | None = None,
+        key: str | None = None,
+    ) -> Run:
+        """A new manual run that the scheduler takes; parameters as for `create_run`.
+
+        It waits in the queue while no scheduler runs.
+        """
+        planned = self._plan(self._workspace.load(name_or_path), given, texts, when, key)
+        return self._keep(planned, None)
+
+    def _plan(
+        self,
+        definition: Definition,
+        given: Mapping[str, Any] | None,
+        texts: Mapping[str, str] | None,
+        when: date | datetime | None,
+        key: str | None,
+        tasks: Sequence[TaskName] = (),
+        lent: Mapping[TaskName, Mapping[str, Any]] | None = None,
+    ) -> NewRun:
+        pipeline = usable(definition)
         now = self._clock.now()
-        logical_date, run_date, interval = _dates(pipeline.schedule, when, now)
-        run_id = RunId(_new_id(now))
-        run, task_runs = lifecycle.plan(
-            frozen.pipeline,
-            frozen.notebooks,
-            run_id=run_id,
-            manifest=frozen.sha256,
-            given={**(given or {}), **params.parse_texts(pipeline.params, texts or {})},
+        return new_run(
+            self._workspace.freeze(definition, tasks or None),
+            _dates(pipeline.schedule, when, now),
             kind=RunKind.MANUAL,
-            run_key=f"key:{key}" if key else f"manual:{run_id}",
-            logical_date=logical_date,
-            run_date=run_date,
-            interval=interval,
+            run_key=f"key:{key}" if key else "",
+            given={**(given or {}), **params.parse_texts(pipeline.params, texts or {})},
+            lent=lent if tasks else None,
             now=now,
             by=self.caller.name,
-            lent=lent if chosen else {},
         )
-        if self._store.add_run(run, task_runs, frozen, self._driver.lease(run_id, now)):
-            return run
-        return self._store.load(self._store.run_of_key(run.pipeline, run.run_key)).run
+
+    def _keep(self, planned: NewRun, lease: Lease | None) -> Run:
+        if self._store.add_run(planned.run, planned.tasks, planned.frozen, lease):
+            return planned.run
+        return self._store.load(self._store.run_of_key(planned.run.pipeline, planned.run.run_key)).run
 
     def _lend(
         self, ref: str | None, pipeline: PipelineName, left_out: Sequence[TaskName]
@@ -83,7 +108,7 @@ class Runs(Bound):
     @needs(Role.OPERATOR)
     def drive(self, run: RunId, watch: Callable[[LiveRun], None] | None = None) -> Run:
         """Carry a run to its end here; returns it as it ended."""
-        return self._driver.drive(run, watch)
+        return self._here().drive(run, watch)
 
 
 def _task(tasks: Mapping[TaskName, Task], name: str) -> TaskName:
@@ -92,12 +117,7 @@ def _task(tasks: Mapping[TaskName, Task], name: str) -> TaskName:
     return TaskName(name)
 
 
-def _dates(timing: Schedule | None, when: date | datetime | None, now: datetime) -> tuple[datetime, date, DataInterval]:
+def _dates(timing: Schedule | None, when: date | datetime | None, now: datetime) -> RunDates:
     if isinstance(when, datetime) or when is None:
         return schedule.for_instant(timing, when or now)
     return schedule.for_date(timing, when)
-
-
-def _new_id(now: datetime) -> str:
-    """Sorts by time and reads as one: `20260401-020000-3f9a1c`."""
-    return f"{now:%Y%m%d-%H%M%S}-{uuid4().hex[:6]}"

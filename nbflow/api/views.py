@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from nbflow.backfill import Backfill, BackfillItem
 from nbflow.model import TaskKey
 from nbflow.people import Token
-from nbflow.ports import (
-    Definition,
-    StoredRun,
-)
+from nbflow.ports import BackfillProgress, Definition, StoredRun
 from nbflow.run import (
     Attempt,
     Run,
@@ -85,3 +84,30 @@ class NewToken:
 
     token: Token
     secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchedulerView:
+    """The scheduler that leads."""
+
+    engine: str
+    expires: datetime
+    is_alive: bool
+    now: datetime
+    """The time that leaders go by, when this was read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackfillPreview:
+    """What a backfill would do with each tick, in the order of its runs."""
+
+    backfill: Backfill
+    items: tuple[BackfillItem, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackfillView:
+    """A backfill and how far it has come."""
+
+    backfill: Backfill
+    progress: BackfillProgress

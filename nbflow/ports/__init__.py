@@ -5,9 +5,10 @@ from nbflow.ports.outside import Clock, Driver, Executor, Logs, Workspace
 from nbflow.ports.people import PeopleStore
 from nbflow.ports.runs import Owners, ReadStore, RunStore
 from nbflow.ports.schedules import BackfillProgress, Leader, NewRun, ScheduleStore
-from nbflow.ports.values import Definition, FrozenPipeline, Lease, Progress, Signature, StoredRun
+from nbflow.ports.values import SCHEDULER, Definition, FrozenPipeline, Held, Lease, Progress, Signature, StoredRun
 
 __all__ = [
+    "SCHEDULER",
     "BackfillProgress",
     "Claim",
     "Clock",
@@ -15,6 +16,7 @@ __all__ = [
     "Driver",
     "Executor",
     "FrozenPipeline",
+    "Held",
     "Leader",
     "Lease",
     "Logs",

@@ -76,6 +76,10 @@ class Executor(Protocol):
 class Workspace(Protocol):
     """The folders of manifests and notebooks."""
 
+    def edition(self) -> object:
+        """Equal to the last one as long as no manifest or notebook of the project has changed; cheap."""
+        ...
+
     def definitions(self) -> Sequence[Definition]:
         """Every manifest of the project with its problems, in name order."""
         ...

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from nbflow.model import PipelineName, RunId, TaskKey, TaskName
-from nbflow.ports.values import FrozenPipeline, Lease, StoredRun
+from nbflow.ports.values import FrozenPipeline, Held, Lease, StoredRun
 from nbflow.run import (
     Asked,
     Attempt,
@@ -50,8 +50,8 @@ class RunStore(Protocol):
         """
         ...
 
-    def renew(self, engine: str, *, now: datetime, ttl: timedelta) -> None:
-        """Extend all leases of `engine`."""
+    def renew(self, engine: str, *, now: datetime, ttl: timedelta) -> Collection[RunId]:
+        """Extend all leases of `engine`; returns the runs that it still owns."""
         ...
 
     def release(self, lease: Lease) -> None:
@@ -113,6 +113,10 @@ class ReadStore(Protocol):
         """The change log in order, from the first entry with `seq > after`."""
         ...
 
+    def latest_change(self) -> int:
+        """The number of the newest entry of the change log; 0 before the first. Cheap: it is asked all the time."""
+        ...
+
     def manifest_text(self, sha256: str) -> str:
         """The frozen manifest as it was written. Raises NotFound."""
         ...
@@ -125,6 +129,6 @@ class Owners(Protocol):
         """Be known as alive until this process ends."""
         ...
 
-    def is_alive(self, lease: Lease, now: datetime) -> bool:
-        """Whether the lease's engine may still write or have running attempts."""
+    def is_alive(self, held: Held, now: datetime) -> bool:
+        """Whether the engine that has a lease may still write or have running attempts."""
         ...

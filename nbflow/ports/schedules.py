@@ -132,6 +132,10 @@ class ScheduleStore(Protocol):
         """
         ...
 
+    def runs_of_keys(self, pipeline: PipelineName, run_keys: Sequence[str]) -> Mapping[str, Run]:
+        """The pipeline's runs that have one of these keys, by it; keys without a run are missing."""
+        ...
+
     def unfinished(self) -> Sequence[Run]:
         """Every run that has not ended, by (created_at, logical_date, id)."""
         ...
@@ -164,6 +168,10 @@ class ScheduleStore(Protocol):
         ...
 
     def backfill_progress(self, number: int) -> BackfillProgress: ...
+
+    def backfilled_runs(self) -> Mapping[RunId, Backfill]:
+        """The unfinished runs that active backfills have created or reset."""
+        ...
 
     def set_backfill(
         self, number: int, state: BackfillState, *, by: str, note: str, now: datetime, leader: Leader | None = None

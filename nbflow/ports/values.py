@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 from nbflow.errors import Problem
 from nbflow.model import FrozenNotebook, Param, Pipeline, RunId, TaskKey, TaskName
@@ -13,6 +14,19 @@ from nbflow.run import (
     Run,
     TaskRun,
 )
+
+SCHEDULER = "scheduler"
+"""The first part of the names of engines that schedulers own."""
+
+
+class Held(Protocol):
+    """Something that an engine has until `expires`, unless it is proved dead before."""
+
+    @property
+    def engine(self) -> str: ...
+
+    @property
+    def expires(self) -> datetime: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +57,11 @@ class Lease:
     epoch: int
     expires: datetime
 
+    @property
+    def is_foreground(self) -> bool:
+        """The owner is a command, whose notebooks end with it; those of a scheduler go on."""
+        return not self.engine.startswith(f"{SCHEDULER}@")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signature:
@@ -70,6 +89,8 @@ class Definition:
     """The manifest as it was read."""
     name: str = ""
     """The pipeline's name, also where the manifest cannot be used; empty where it gives none."""
+    file: str = ""
+    """What messages call the manifest: its path from the project."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, func, insert, select, update
 
-from nbflow.backfill import Backfill, BackfillItem, BackfillState, check_change, check_overlap, progress_of
+from nbflow.backfill import Backfill, BackfillItem, BackfillState, ItemAction, check_change, check_overlap, progress_of
 from nbflow.errors import NotFound
+from nbflow.model import RunId
 from nbflow.ports import BackfillProgress, Leader, NewRun, changelog
 from nbflow.run import Request
 from nbflow.stores.base import SqlSide
 from nbflow.stores.leaders import require_leader
 from nbflow.stores.rows import backfill_of, backfill_row, item_of, item_row
-from nbflow.stores.schema import ACTIVE, WAITING, backfill_items, backfills, requests, runs
+from nbflow.stores.schema import ACTIVE, UNFINISHED, WAITING, backfill_items, backfills, requests, runs
 from nbflow.stores.steps import create_run, leave_request, log
 
 _PROGRESS = [field.name for field in fields(BackfillProgress)]
@@ -67,6 +68,13 @@ class SqlBackfills(SqlSide):
             for action, state, asked, ticks in connection.execute(query.group_by(*kinds)):
                 found.update(dict.fromkeys(progress_of(action, state, asked), ticks))
         return BackfillProgress(**found)
+
+    def backfilled_runs(self) -> Mapping[RunId, Backfill]:
+        begun = backfills.join(backfill_items).join(runs, runs.c.id == backfill_items.c.run)
+        is_begun = backfill_items.c.action.in_([ItemAction.CREATE, ItemAction.RESET])
+        query = select(backfills, runs.c.id.label("run")).select_from(begun).where(ACTIVE, UNFINISHED, is_begun)
+        with self._database.read() as connection:
+            return {row["run"]: backfill_of(row) for row in connection.execute(query).mappings()}
 
     def set_backfill(
         self, number: int, state: BackfillState, *, by: str, note: str, now: datetime, leader: Leader | None = None

@@ -109,6 +109,10 @@ class SqlHistory:
         with self._database.read() as connection:
             return [change_of(row) for row in connection.execute(query).mappings()]
 
+    def latest_change(self) -> int:
+        with self._database.read() as connection:
+            return connection.scalar(select(func.max(changes.c.seq))) or 0
+
     def manifest_text(self, sha256: str) -> str:
         with self._database.read() as connection:
             found = connection.scalar(select(manifests.c.text).where(manifests.c.sha256 == sha256))

@@ -22,6 +22,9 @@ from nbflow.stores.schema import UNFINISHED, frozen_pipelines, manifests, pipeli
 from nbflow.stores.steps import create_run, keep_manifest, leave_request, log
 from nbflow.timetable import Skip, Standing
 
+KEYS_AT_ONCE = 1000
+"""Databases limit how many values one query may name."""
+
 
 class SqlSchedules(SqlLeaders):
     """The scheduler's side of a store (ports.ScheduleStore), but for its backfills."""
@@ -110,6 +113,15 @@ class SqlSchedules(SqlLeaders):
             _keep_skips(connection, [skip] if skip else [])
 
     # --- what is left to do ------------------------------------------------------------------------------------
+
+    def runs_of_keys(self, pipeline: PipelineName, run_keys: Sequence[str]) -> Mapping[str, Run]:
+        of_pipeline = select(runs).where(runs.c.pipeline == pipeline)
+        found: dict[str, Run] = {}
+        with self._database.read() as connection:
+            for at in range(0, len(run_keys), KEYS_AT_ONCE):
+                some = of_pipeline.where(runs.c.run_key.in_(run_keys[at : at + KEYS_AT_ONCE]))
+                found |= {row["run_key"]: run_of(row) for row in connection.execute(some).mappings()}
+        return found
 
     def unfinished(self) -> Sequence[Run]:
         query = select(runs).where(UNFINISHED).order_by(runs.c.created_at, runs.c.logical_date, runs.c.id)

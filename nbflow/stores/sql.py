@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -97,9 +97,10 @@ class SqlStore(SqlHistory, SqlSchedules, SqlBackfills, SqlPeople, SqlOutbox):
                 raise _owned_by_another(connection, run)
         return Lease(run=run, engine=engine, epoch=epoch, expires=now + ttl)
 
-    def renew(self, engine: str, *, now: datetime, ttl: timedelta) -> None:
+    def renew(self, engine: str, *, now: datetime, ttl: timedelta) -> Collection[RunId]:
+        extending = update(runs).where(runs.c.owner == engine).values(lease_expires=now + ttl)
         with self._database.write() as connection:
-            connection.execute(update(runs).where(runs.c.owner == engine).values(lease_expires=now + ttl))
+            return set(connection.scalars(extending.returning(runs.c.id)))
 
     def release(self, lease: Lease) -> None:
         with self._database.write() as connection:

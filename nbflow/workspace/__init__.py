@@ -15,7 +15,7 @@ from nbflow.settings import FILE, STATE, Settings
 from nbflow.text import did_you_mean
 from nbflow.workspace.frozen import FrozenNotebooks
 from nbflow.workspace.kernels import InstalledKernels
-from nbflow.workspace.reading import Reader, name_in, text_of
+from nbflow.workspace.reading import Reader, name_in, state_of, text_of
 from nbflow.workspace.search import MANIFEST, find_manifests
 
 __all__ = ["FolderWorkspace"]
@@ -39,6 +39,10 @@ class FolderWorkspace:
         return self._frozen.folder
 
     # --- definitions -----------------------------------------------------------------------------------------------
+
+    def edition(self) -> object:
+        """The names, times and sizes of the manifests, and of the notebooks that they named when they were read."""
+        return tuple((path, state_of(path)) for path in (*self._manifests(), *self._reader.notebooks_seen))
 
     def definitions(self) -> Sequence[Definition]:
         """Every manifest of the project in name order; a configured folder that does not exist is a problem, too."""
@@ -68,7 +72,7 @@ class FolderWorkspace:
             if not (self._project / folder).is_dir():
                 message = f"pipelines names the folder '{folder}', which does not exist"
                 problem = Problem(file=FILE, where="pipelines", message=message)
-                yield Definition(path=self._project / folder, pipeline=None, problems=(problem,))
+                yield Definition(path=self._project / folder, pipeline=None, problems=(problem,), file=folder)
 
     def _path(self, given: str) -> Path | None:
         """The manifest or notebook that a person means; None where there is nothing of that name."""

@@ -40,6 +40,12 @@ class Reader:
     def __init__(self, project: Path, settings: Settings, kernels: Collection[str]) -> None:
         self._project, self._settings, self._kernels = project, settings, kernels
         self._signatures: dict[Path, tuple[tuple[int, int], Signature]] = {}
+        self._seen: set[Path] = set()
+
+    @property
+    def notebooks_seen(self) -> Sequence[Path]:
+        """Every notebook that was asked for so far, missing ones too."""
+        return sorted(self._seen)
 
     def manifests(self, paths: Sequence[Path]) -> list[Definition]:
         """A definition for each. Those that share a name are unusable, and say where the others are."""
@@ -61,7 +67,8 @@ class Reader:
 
     def signature(self, path: Path) -> Signature:
         """What a notebook asks for. Raises NotFound, and InvalidInput where it cannot be read."""
-        known, state = self._signatures.get(path), _state(path)
+        self._seen.add(path)
+        known, state = self._signatures.get(path), state_of(path)
         if known is None or known[0] != state:
             known = self._signatures[path] = (state, inspect(path))
         return known[1]
@@ -75,7 +82,7 @@ class Reader:
             return self._check(path, path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError) as error:
             problem = Problem(file=self.label(path), message=f"this cannot be read: {error}")
-            return Definition(path=path, pipeline=None, problems=(problem,))
+            return Definition(path=path, pipeline=None, problems=(problem,), file=self.label(path))
 
     def _check(self, path: Path, text: str) -> Definition:
         # Outside the project a manifest's own folder is the limit: from there the path is its bare name.
@@ -83,7 +90,7 @@ class Reader:
         pipeline, problems = check(text, file=file, around=self._around(path.parent))
         labelled = tuple(replace(each, file=self.label(path)) for each in problems)
         name = pipeline.name if pipeline else name_in(text)
-        return Definition(path=path, pipeline=pipeline, problems=labelled, text=text, name=name)
+        return Definition(path=path, pipeline=pipeline, problems=labelled, text=text, name=name, file=self.label(path))
 
     def _around(self, folder: Path) -> Surroundings:
         return Surroundings(
@@ -121,7 +128,7 @@ class Reader:
         return replace(definition, pipeline=None, problems=tuple(problems))
 
 
-def _state(path: Path) -> tuple[int, int]:
+def state_of(path: Path) -> tuple[int, int]:
     """What changes when a file does."""
     try:
         about = path.stat()

@@ -54,7 +54,7 @@ def a_filled(store: SqlStore) -> int:
     [
         (lambda store: store.pool_holders(), "SCAN attempts USING INDEX uq_attempts_live"),
         (lambda store: store.owned(), "SCAN runs USING INDEX ix_runs_unfinished"),
-        (lambda store: store.renew("e", now=NOW, ttl=TTL), "SEARCH runs USING INDEX ix_runs_owner (owner=?)"),
+        (lambda store: store.renew("e", now=NOW, ttl=TTL), "SEARCH runs USING COVERING INDEX ix_runs_owner (owner=?)"),
         (lambda store: store.asked([R1]), "SEARCH requests USING INDEX ix_requests_open (run=?)"),
         (lambda store: store.list_runs(), "SCAN runs USING INDEX ix_runs_created_at_id"),
         (

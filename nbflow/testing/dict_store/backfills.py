@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import datetime
 
-from nbflow.backfill import Backfill, BackfillItem, BackfillState, check_change, check_overlap, progress_of
+from nbflow.backfill import Backfill, BackfillItem, BackfillState, ItemAction, check_change, check_overlap, progress_of
 from nbflow.errors import NotFound
+from nbflow.model import RunId
 from nbflow.ports import BackfillProgress, Leader, NewRun, changelog
 from nbflow.run import Request
 from nbflow.testing.dict_store.kept import Item, refuse
@@ -49,6 +50,15 @@ class Backfills(Leaders, Runs):
             is_asked = each.request is not None and self._requests[each.request].answer is None
             found.update(progress_of(each.item.action, state, is_asked))
         return BackfillProgress(**found)
+
+    def backfilled_runs(self) -> Mapping[RunId, Backfill]:
+        return {
+            each.item.run: backfill
+            for backfill in self.backfills(only_active=True)
+            for each in self._items[backfill.id]
+            if each.item.run and each.item.action in {ItemAction.CREATE, ItemAction.RESET}
+            if not self._records[each.item.run].run.state.is_terminal
+        }
 
     def set_backfill(
         self, number: int, state: BackfillState, *, by: str, note: str, now: datetime, leader: Leader | None = None

@@ -63,6 +63,9 @@ class History(Kept):
         later = (self._changes[at] for at in range(max(after, 0), len(self._changes)))
         return [*islice((change for change in later if run in {None, change.run}), limit)]
 
+    def latest_change(self) -> int:
+        return self._changes[-1].seq if self._changes else 0
+
     def manifest_text(self, sha256: str) -> str:
         if sha256 not in self._texts:
             raise NotFound(f"there is no manifest '{sha256}'")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -22,10 +22,13 @@ class Leases(Kept):
         self._keep(replace(record, lease=lease, epoch=lease.epoch))
         return lease
 
-    def renew(self, engine: str, *, now: datetime, ttl: timedelta) -> None:
+    def renew(self, engine: str, *, now: datetime, ttl: timedelta) -> Collection[RunId]:
+        own = set()
         for record in self._active_records():
             if record.lease and record.lease.engine == engine:
                 self._keep(replace(record, lease=replace(record.lease, expires=now + ttl)))
+                own.add(record.run.id)
+        return own
 
     def release(self, lease: Lease) -> None:
         record = self._records.get(lease.run)

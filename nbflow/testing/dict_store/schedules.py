@@ -84,6 +84,10 @@ class Schedules(Leaders, Runs):
         self._log([changelog.resumed(pipeline, by=by, note=note, now=now)])
         self._keep_skips([skip] if skip else [])
 
+    def runs_of_keys(self, pipeline: PipelineName, run_keys: Sequence[str]) -> Mapping[str, Run]:
+        kept = [key for key in run_keys if (pipeline, key) in self._keys]
+        return {key: self._records[self._keys[pipeline, key]].run for key in kept}
+
     def unfinished(self) -> Sequence[Run]:
         runs = (record.run for record in self._active_records() if not record.run.state.is_terminal)
         return sorted(runs, key=lambda run: (run.created_at, run.logical_date, run.id))

@@ -11,7 +11,7 @@ import pytest
 
 from nbflow.backfill import Backfill, BackfillItem, BackfillState, ItemAction
 from nbflow.errors import Conflict, NotFound
-from nbflow.model import RunId
+from nbflow.model import PipelineName, RunId
 from nbflow.ports import BackfillProgress, Leader
 from nbflow.run import Answer, Change, ResetRequested
 from nbflow.states import RunState
@@ -269,3 +269,26 @@ class BackfillItems:
         [asked] = store.asked([RunId("r1")])[RunId("r1")]
         save(store, lease, answers=[Answer(id=asked.id, error="refused")])
         assert store.backfill_progress(number) == BackfillProgress(waiting=2, active=0, ended=1, failed=1, passed=0)
+
+    def test_the_runs_under_way_are_known_with_their_backfill(self, store: Store) -> None:
+        leader = see(store)
+        kept = added(store)
+        create(store, leader, kept.id, "b1")
+        create(store, leader, kept.id, "b2")
+        end(store, "b1", RunState.SUCCESS)
+        [item] = store.next_items(kept.id, 1)
+        add(store, "other")
+        passed = replace(item, action=ItemAction.PASS, run=RunId("other"), reason="it is queued")
+        assert store.begin_item(leader, kept.id, passed, now=NOW)
+        assert store.backfilled_runs() == {"b2": kept}
+        set_state(store, kept.id, BackfillState.CANCELLED)
+        assert store.backfilled_runs() == {}
+
+    def test_runs_are_found_by_their_keys(self, store: Store) -> None:
+        leader = see(store)
+        kept = added(store)
+        begun = create(store, leader, kept.id, "b1")
+        found = store.runs_of_keys(NIGHTLY, [begun.run_key, "sched:never"])
+        assert {key: run.id for key, run in found.items()} == {begun.run_key: "b1"}
+        assert store.runs_of_keys(PipelineName("other"), [begun.run_key]) == {}
+        assert store.runs_of_keys(NIGHTLY, []) == {}

@@ -156,3 +156,8 @@ class History:
         assert store.changes(0, limit=2) == log[:2]
         assert store.changes(log[0].seq, run=RunId("r1")) == log[2:5]
         assert store.changes(log[-1].seq) == []
+
+    def test_the_newest_change_has_the_highest_number(self, store: Store) -> None:
+        assert store.latest_change() == 0
+        add(store, "r1")
+        assert store.latest_change() == store.changes(0)[-1].seq > 0

@@ -62,13 +62,13 @@ class Leases:
         for name in ("r1", "r2"):
             add(store, name)
         add(store, "r3", engine=OTHER)
-        store.renew(ENGINE, now=NOW + TTL, ttl=TTL)
+        assert store.renew(ENGINE, now=NOW + TTL, ttl=TTL) == {"r1", "r2"}
         assert {lease.run: lease.expires - NOW for lease in store.owned()} == {"r1": 2 * TTL, "r2": 2 * TTL, "r3": TTL}
 
     def test_a_lost_one_is_not_renewed(self, store: Store) -> None:
         add(store, "r1")
         taken = store.claim(RunId("r1"), OTHER, now=NOW, ttl=TTL, force=True)
-        store.renew(ENGINE, now=NOW + TTL, ttl=TTL)
+        assert store.renew(ENGINE, now=NOW + TTL, ttl=TTL) == set()
         assert store.owned() == [taken]
 
     def test_the_release_of_a_lost_one_does_nothing(self, store: Store) -> None:

@@ -1,0 +1,77 @@
+"""A workspace without a disk: definitions that the test sets, and notebooks that are frozen by saying so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+
+from nbflow import graph
+from nbflow.errors import InvalidManifest, NotFound, Problem
+from nbflow.model import FrozenNotebook, Pipeline, Task, TaskName
+from nbflow.ports import Definition, FrozenPipeline
+
+
+class FakeWorkspace:
+    """Keeps the contract of `Workspace`. Every change of a definition is a new edition."""
+
+    def __init__(self, *pipelines: Pipeline) -> None:
+        self._definitions: dict[str, Definition] = {}
+        self._edition = 0
+        for each in pipelines:
+            self.put(each)
+
+    def put(self, pipeline: Pipeline, text: str = "") -> Definition:
+        """Write a manifest; `text` stands for what is in it."""
+        file = f"{pipeline.name}/pipeline.yaml"
+        definition = Definition(
+            path=Path("/project", file), pipeline=pipeline, text=text or f"name: {pipeline.name}\n", file=file
+        )
+        return self._set(pipeline.name, definition)
+
+    def spoil(self, name: str, message: str = "this cannot be read") -> Definition:
+        """Make a manifest unusable."""
+        file = f"{name}/pipeline.yaml"
+        problem = Problem(file=file, message=message)
+        return self._set(
+            name, Definition(path=Path("/project", file), pipeline=None, problems=(problem,), file=file, text="?")
+        )
+
+    def remove(self, name: str) -> None:
+        del self._definitions[name]
+        self._edition += 1
+
+    def _set(self, name: str, definition: Definition) -> Definition:
+        self._definitions[name] = definition
+        self._edition += 1
+        return definition
+
+    def edition(self) -> object:
+        return self._edition
+
+    def definitions(self) -> Sequence[Definition]:
+        return [self._definitions[name] for name in sorted(self._definitions)]
+
+    def load(self, name_or_path: str) -> Definition:
+        if name_or_path not in self._definitions:
+            raise NotFound(f"there is no pipeline '{name_or_path}'")
+        return self._definitions[name_or_path]
+
+    def freeze(self, definition: Definition, tasks: Sequence[TaskName] | None = None) -> FrozenPipeline:
+        if definition.pipeline is None:
+            raise InvalidManifest(definition.problems)
+        pipeline = definition.pipeline if tasks is None else graph.restrict(definition.pipeline, tasks)
+        return FrozenPipeline(
+            pipeline=pipeline,
+            text=definition.text,
+            sha256=sha256(f"{definition.text}{tasks}".encode()).hexdigest(),
+            notebooks={name: _frozen(task) for name, task in pipeline.tasks.items()},
+        )
+
+    def refreeze(self, pipeline: Pipeline, old: Mapping[TaskName, FrozenNotebook]) -> Mapping[TaskName, FrozenNotebook]:
+        return {name: _frozen(pipeline.tasks[name]) for name in old}
+
+
+def _frozen(task: Task) -> FrozenNotebook:
+    content = sha256(task.notebook.encode()).hexdigest()
+    return FrozenNotebook(path=task.notebook, folder="/project", sha256=content, kernel="python3", cells=3)
