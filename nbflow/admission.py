@@ -35,23 +35,21 @@ class Lane:
     limit: int
 
 
-def admitted(unfinished: Collection[Run], owned: Collection[RunId], limits: Limits) -> tuple[RunId, ...]:
+def admitted(unfinished: Iterable[Run], owned: Collection[RunId], limits: Limits) -> tuple[RunId, ...]:
     """The runs without an owner that an engine may take now, the first one first.
 
     A run that has begun is taken whatever the limits say: it holds a place already, as every owned one does.
     """
-    free = sorted((run for run in unfinished if run.id not in owned), key=place)
-    if not free:
-        return ()
-    taken = Counter(lane(run, limits) for run in unfinished if _holds_a_place(run, owned))
-    begun = [run.id for run in free if run.state is RunState.RUNNING]
-    beginning = []
-    for run in free:
-        mine = lane(run, limits)
-        if run.state is not RunState.RUNNING and not is_held(run, limits) and taken[mine] < mine.limit:
-            taken[mine] += 1
-            beginning.append(run.id)
-    return (*begun, *beginning)
+    runs = sorted(unfinished, key=place)
+    begun = [run for run in runs if run.state is RunState.RUNNING and run.id not in owned]
+    taken = Counter(lane(run, limits) for run in runs if _holds_a_place(run, owned))
+    next_ones = []
+    for run in runs:
+        where = lane(run, limits)
+        if not _holds_a_place(run, owned) and not is_held(run, limits) and taken[where] < where.limit:
+            taken[where] += 1
+            next_ones.append(run)
+    return tuple(run.id for run in [*begun, *next_ones])
 
 
 def ahead(run: Run, unfinished: Iterable[Run], owned: Collection[RunId], limits: Limits) -> Sequence[Run]:

@@ -201,6 +201,46 @@ class TicksDocument(TypedDict):
     ticks: list[TickDocument]
 
 
+class BackfillDocument(TypedDict):
+    """A backfill; the numbers count its ticks."""
+
+    id: int
+    pipeline: str
+    start: str
+    end: str
+    reverse: bool
+    max_active: int
+    reprocess: str
+    state: str
+    created_at: str
+    created_by: str
+    note: str | None
+    waiting: int
+    active: int
+    ended: int
+    failed: int
+    passed: int
+
+
+class BackfillsDocument(TypedDict):
+    backfills: list[BackfillDocument]
+
+
+class BackfillItemDocument(TypedDict):
+    """What would become of one tick: `create`, `reset` or `pass`."""
+
+    run_date: str
+    logical_date: str
+    action: str | None
+    run: str | None
+    reason: str
+
+
+class BackfillPreviewDocument(TypedDict):
+    pipeline: str
+    items: list[BackfillItemDocument]
+
+
 class CheckDocument(TypedDict):
     name: str
     ok: bool

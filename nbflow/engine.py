@@ -21,6 +21,7 @@ from nbflow.run import (
     CancelRequested,
     Decision,
     Fact,
+    Request,
     Run,
     RunAbandoned,
     RunOpened,
@@ -45,6 +46,13 @@ class _Owned:
     live: LiveRun
     lease: Lease
     pending: list[Fact] = field(default_factory=list)
+    is_abandoned: bool = False
+    """Nothing of it starts any more; when its last attempt has ended, it is closed."""
+
+    @property
+    def is_idle(self) -> bool:
+        """No attempt of it is handed over."""
+        return not any(task.live for task in self.live.tasks.values())
 
 
 class Engine:
@@ -72,6 +80,8 @@ class Engine:
         self._renewed_at: datetime | None = None
         self._asked_at: datetime | None = None
         self._interrupts, self._interrupted_by = 0, ""
+        self.is_draining = False
+        """No attempt is started any more."""
         self.trouble: Unavailable | None = None
 
     # --- owning ----------------------------------------------------------------------------------------------
@@ -80,40 +90,79 @@ class Engine:
         """The lease to create a run with, so that it has an owner from its first moment."""
         return Lease(run=run, engine=self.name, epoch=1, expires=now + LEASE)
 
+    @property
+    def runs(self) -> Mapping[RunId, LiveRun]:
+        """The runs that it owns."""
+        return {run: owned.live for run, owned in self._runs.items()}
+
     def own(self, run: RunId) -> LiveRun:
-        """Take a run over and look at every waiting task of it. Raises Conflict while its owner is alive."""
+        """Take a run over and look at every waiting task of it.
+
+        Raises Conflict while its owner is alive, and where attempts of it are on another machine: only there can be
+        known what became of them.
+        """
         owned = self._take(run)
         self._adopt(owned, {AttemptState.RUNNING})
         self._hand_over_again(owned.live)
         self._advance(owned, [RunOpened()], self._clock.now())
         return owned.live
 
-    def close_abandoned(self) -> tuple[RunId, ...]:
-        """End the runs whose `nbflow run` is gone, as `failed`; they are never continued unasked (semantics §9)."""
-        now = self._clock.now()
-        dead = [lease.run for lease in self._store.owned() if not self._owners.is_alive(lease, now)]
-        return tuple(run for run in dead if self._close(run))
+    def attend(self, run: RunId) -> None:
+        """Carry out what was asked of a run that nobody owns, and let it go again. Raises Conflict as `own` does."""
+        owned = self._take(run)
+        try:
+            self._advance(owned, self._store.asked([run]).get(run, ()), self._clock.now())
+        finally:
+            self._forget(run)
 
-    def _close(self, run: RunId) -> bool:
+    def abandon(self, run: RunId) -> bool:
+        """Begin to end a run whose `nbflow run` is gone, as `failed`; False where somebody else does so."""
         try:
             owned = self._take(run, force=True)
-        except Conflict:  # somebody else closes it
+        except Conflict:
             return False
+        owned.is_abandoned = True
         self._adopt(owned, ATTEMPT_LIVE)
-        while any(task.live for task in owned.live.tasks.values()):
-            self._collect()
-            self._advance(owned, (), self._clock.now())
-            self._executor.wait(TICK)
-        self._advance(owned, [RunAbandoned()], self._clock.now())
-        self._forget(run)
         return True
+
+    def close_abandoned(self) -> tuple[RunId, ...]:
+        """End the runs whose `nbflow run` is gone; they are never continued unasked (semantics §9)."""
+        closing = tuple(run for run in self.abandoned() if self.abandon(run))
+        while any(run in self._runs for run in closing):
+            self.step(self._clock.now())
+            self._executor.wait(TICK)
+        return closing
+
+    def abandoned(self) -> Sequence[RunId]:
+        """The runs whose foreground owner is gone."""
+        now = self._clock.now()
+        return [
+            lease.run
+            for lease in self._store.owned()
+            if lease.is_foreground and not self._owners.is_alive(lease, now) and lease.run not in self._runs
+        ]
+
+    def leave(self) -> None:
+        """Let go of every run as it stands; what is running goes on, for a successor to adopt."""
+        for run in list(self._runs):
+            self._forget(run)
 
     def _take(self, run: RunId, *, force: bool = False) -> _Owned:
         now = self._clock.now()
         lease = self._store.claim(run, self.name, now=now, ttl=LEASE, force=force or self._is_orphan(run, now))
         owned = self._runs[run] = _Owned(self._load(run), lease)
+        self._refuse_strangers(owned)
         self._asked_at = None  # it may have requests that waited for an owner
         return owned
+
+    def _refuse_strangers(self, owned: _Owned) -> None:
+        live = (task.live for task in owned.live.tasks.values() if task.live)
+        if elsewhere := sorted({attempt.host for attempt in live} - {self._host}):
+            run = owned.live.run.id
+            self._forget(run)
+            raise Conflict(
+                f"run {run} has notebooks on {', '.join(elsewhere)}", hint="Only a scheduler there can go on with it."
+            )
 
     def _adopt(self, owned: _Owned, states: Collection[AttemptState]) -> None:
         """Take over the attempts that another engine started; those of an abandoned run are not to be started again."""
@@ -145,7 +194,10 @@ class Engine:
             requests = self._requests(now)
             for run, owned in list(self._runs.items()):
                 self._advance(owned, requests.get(run, ()), now)
-            self._start_ready(now)
+                if owned.is_abandoned and owned.is_idle:
+                    self._advance(owned, [RunAbandoned()], now)
+            if not self.is_draining:
+                self._start_ready(now)
             self._renew(now)
             for run in [run for run, owned in self._runs.items() if owned.live.has_ended]:
                 self._forget(run)
@@ -177,12 +229,15 @@ class Engine:
         self._interrupts += 1
         self._interrupted_by = by
 
+    def tell(self, run: RunId, request: Request) -> None:
+        """Carry out a request with the next turn, as if it had been left in the store."""
+        self._runs[run].pending.append(Asked(id=0, request=request))
+
     def _heed_interrupt(self, run: RunId) -> int:
         if self._interrupts > 2:
             raise KeyboardInterrupt
         grace = GRACE if self._interrupts == 1 else timedelta(0)
-        request = CancelRequested(by=self._interrupted_by, note="interrupted", grace=grace)
-        self._runs[run].pending.append(Asked(id=0, request=request))
+        self.tell(run, CancelRequested(by=self._interrupted_by, note="interrupted", grace=grace))
         return self._interrupts
 
     def _collect(self) -> None:
@@ -197,9 +252,12 @@ class Engine:
         return self._store.asked(list(self._runs))
 
     def _renew(self, now: datetime) -> None:
-        if self._renewed_at is None or now - self._renewed_at > LEASE / 3:
-            self._store.renew(self.name, now=now, ttl=LEASE)
-            self._renewed_at = now
+        if not self._runs or (self._renewed_at is not None and now - self._renewed_at <= LEASE / 3):
+            return
+        still_own = self._store.renew(self.name, now=now, ttl=LEASE)
+        self._renewed_at = now
+        for run in self._runs.keys() - still_own:  # this process was stopped for long, and another took over
+            del self._runs[run]
 
     # --- deciding, saving, acting ----------------------------------------------------------------------------
 
@@ -213,7 +271,7 @@ class Engine:
             self._hand_over_again(owned.live)
             self._save(owned, lifecycle.advance(owned.live, facts, now))
         except LeaseLost:
-            del self._runs[owned.live.run.id]
+            self._runs.pop(owned.live.run.id, None)
         owned.pending.clear()
 
     def _save(self, owned: _Owned, decision: Decision) -> None:
@@ -243,7 +301,8 @@ class Engine:
             return
         usage: dict[str, int] | None = None
         granted: dict[RunId, list[SlotGranted]] = defaultdict(list)
-        for _, run, key in heapq.merge(*(_ready(owned.live) for owned in self._runs.values())):
+        going_on = (owned.live for owned in self._runs.values() if not owned.is_abandoned)
+        for _, run, key in heapq.merge(*map(_ready, going_on)):
             task = self._runs[run].live.task(key)
             if task.pool is not None:
                 usage = _places(self._store.pool_holders()) if usage is None else usage

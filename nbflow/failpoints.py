@@ -9,7 +9,8 @@ point, or `name:victim`:
 | `parent` | its parent: of a runner that is the guard |
 | `group` | its whole process group: guard and runner are one |
 
-The points, in the order in which an attempt passes them: engine.before_save, store.before_commit, engine.after_save,
+The points, in the order in which a scheduled run and its attempts pass them: scheduler.before_fire,
+scheduler.after_fire, scheduler.before_begin_item, engine.before_save, store.before_commit, engine.after_save,
 executor.prepared, executor.spawned, guard.locked, guard.begun, guard.forked, runner.started, runner.kernel_started,
 runner.cell_start, runner.cell_end, runner.before_outcome, runner.after_outcome, guard.runner_ended, guard.swept,
 guard.sealed.

@@ -8,9 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
 if TYPE_CHECKING:  # `nbflow next --cron` prints a document and needs nothing of a run
-    from nbflow.api import Check, LogView, NewToken, PipelineView, RepairView, RunView
+    from nbflow.api import BackfillPreview, BackfillView, Check, LogView, NewToken, PipelineView, RepairView, RunView
+    from nbflow.backfill import BackfillItem
     from nbflow.documents import (
         AttemptDocument,
+        BackfillDocument,
+        BackfillItemDocument,
+        BackfillPreviewDocument,
+        BackfillsDocument,
         CellDocument,
         DoctorDocument,
         EstimateDocument,
@@ -299,6 +304,49 @@ def token(of: Token) -> TokenDocument:
         "expires_at": instant(of.expires_at),
         "last_used_at": instant(of.last_used_at),
         "revoked_at": instant(of.revoked_at),
+    }
+
+
+# --- backfills ----------------------------------------------------------------------------------------------------
+
+
+def backfills_document(views: Iterable[BackfillView]) -> BackfillsDocument:
+    return {"backfills": [backfill(view) for view in views]}
+
+
+def backfill(view: BackfillView) -> BackfillDocument:
+    of, progress = view.backfill, view.progress
+    return {
+        "id": of.id,
+        "pipeline": of.pipeline,
+        "start": of.start.isoformat(),
+        "end": of.end.isoformat(),
+        "reverse": of.is_reverse,
+        "max_active": of.max_active,
+        "reprocess": of.reprocess,
+        "state": str(of.state),
+        "created_at": instant(of.created_at),
+        "created_by": of.created_by,
+        "note": of.note,
+        "waiting": progress.waiting,
+        "active": progress.active,
+        "ended": progress.ended,
+        "failed": progress.failed,
+        "passed": progress.passed,
+    }
+
+
+def backfill_preview_document(preview: BackfillPreview) -> BackfillPreviewDocument:
+    return {"pipeline": preview.backfill.pipeline, "items": [backfill_item(each) for each in preview.items]}
+
+
+def backfill_item(of: BackfillItem) -> BackfillItemDocument:
+    return {
+        "run_date": of.run_date.isoformat(),
+        "logical_date": instant(of.logical_date),
+        "action": str(of.action) if of.action else None,
+        "run": of.run,
+        "reason": of.reason,
     }
 
 

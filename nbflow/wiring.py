@@ -22,8 +22,10 @@ from nbflow.live import LiveRun
 from nbflow.model import RunId
 from nbflow.notebooks.logs import FolderLogs
 from nbflow.owners import LockedOwners, new_engine_name, this_host
-from nbflow.ports import Lease
+from nbflow.ports import SCHEDULER, Driver, Lease
 from nbflow.run import Run
+from nbflow.scheduler import Scheduler
+from nbflow.service import Service
 from nbflow.settings import Settings
 from nbflow.workspace import FolderWorkspace
 
@@ -31,15 +33,25 @@ if TYPE_CHECKING:
     from nbflow.stores.sql import SqlStore
 
 
+COMMAND = "run"
+"""The first part of the names of engines that commands own."""
+
+
 @dataclass
 class Live:
-    """One project, opened: use as a context manager, or `close` it."""
+    """One project, opened for one command: use as a context manager, or `close` it."""
 
-    project: Path
-    settings: Settings
+    doors: Doors
     api: Api
     driver: LazyDriver
-    store: LazyStore
+
+    @property
+    def project(self) -> Path:
+        return self.doors.project
+
+    @property
+    def settings(self) -> Settings:
+        return self.doors.settings
 
     @property
     def trouble(self) -> str:
@@ -53,7 +65,7 @@ class Live:
     def close(self) -> None:
         """End what is held: foreground runners, locks, connections."""
         self.driver.close()
-        self.store.close()
+        self.doors.close()
 
     def __enter__(self) -> Live:
         return self
@@ -90,15 +102,14 @@ class LazyStore:
 class LazyDriver:
     """An engine that is made when it is first needed: commands that only look never start an executor."""
 
-    def __init__(self, make: Callable[[], tuple[Engine, LocalExecutor]], owners: LockedOwners, by: str) -> None:
-        self._make, self._owners, self._by = make, owners, by
+    def __init__(self, make: Callable[[], tuple[Engine, LocalExecutor]], by: str) -> None:
+        self._make, self._by = make, by
         self._made: tuple[Engine, LocalExecutor] | None = None
 
     @property
     def engine(self) -> Engine:
         if self._made is None:
             self._made = self._make()
-            self._owners.hold(self._made[0].name)
         return self._made[0]
 
     def lease(self, run: RunId, now: datetime) -> Lease:
@@ -122,15 +133,99 @@ class LazyDriver:
     def close(self) -> None:
         if self._made is not None:
             self._made[1].close()
-        self._owners.close()
 
 
-def _user() -> str:
-    """Who calls; a container may run as a number that has no name."""
+class Doors:
+    """The adapters of one project, from which everything that works on it is made. Close it, or use it by `with`.
+
+    `project` is any folder of the project, by default the current one. Raises NbflowError for settings that are wrong.
+    """
+
+    def __init__(self, project: Path | None = None, *, slots: int | None = None) -> None:
+        _require_home()
+        self.project = settings.find_project((project or Path.cwd()).resolve())
+        self.settings = settings.load(self.project, os.environ)
+        self.outputs = self.project / self.settings.outputs
+        self.workspace = FolderWorkspace(self.project, self.settings)
+        self.store = LazyStore(self.settings.database_url(self.project))
+        self.owners = LockedOwners(self.project / settings.STATE / "engines")
+        self.clock = SystemClock()
+        self._slots = slots or self.settings.slots
+
+    def api(self, caller: Caller, driver: Driver | None = None) -> Api:
+        """What the caller may ask and order. Without a driver nothing is executed in this process."""
+        return Api(
+            caller=caller,
+            store=self.store,
+            workspace=self.workspace,
+            logs=FolderLogs(self.outputs),
+            clock=self.clock,
+            driver=driver,
+            owners=self.owners,
+            pools=self.settings.pools,
+            slots=self._slots or cores(),
+            checks=doctor.checks(
+                project=self.project, outputs=self.outputs, open_store=self.store.open, workspace=self.workspace
+            ),
+        )
+
+    def engine(self, kind: str) -> tuple[Engine, LocalExecutor]:
+        """An engine that is known as alive from now on. The notebooks of a scheduler's outlive it."""
+        executor = LocalExecutor(
+            outputs=self.outputs,
+            frozen=self.workspace.frozen,
+            project=self.project,
+            slots=self._slots,
+            lifeline=kind != SCHEDULER,
+            warm=self._warm(),
+        )
+        engine = Engine(
+            name=new_engine_name(kind),
+            store=self.store,
+            executor=executor,
+            clock=self.clock,
+            owners=self.owners,
+            pools=self.settings.pools,
+            env=self.settings.template_env(os.environ),
+            host=this_host(),
+        )
+        self.owners.hold(engine.name)
+        return engine, executor
+
+    def service(self, *, say: Callable[[str], None], is_orphan: Callable[[], bool]) -> Service:
+        """The work of a scheduler's process."""
+        engine, executor = self.engine(SCHEDULER)
+        scheduler = Scheduler(store=self.store, workspace=self.workspace, engine=engine, owners=self.owners)
+        return Service(
+            scheduler=scheduler, engine=engine, executor=executor, clock=self.clock, say=say, is_orphan=is_orphan
+        )
+
+    def _warm(self) -> Warm | None:
+        if self.settings.kernel_start == "cold":
+            return None
+        return Warm(preload=self.settings.kernel_preload, idle=self.settings.kernel_idle)
+
+    def close(self) -> None:
+        """Let go of locks and connections."""
+        self.owners.close()
+        self.store.close()
+
+    def __enter__(self) -> Doors:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def this_user() -> Caller:
+    """The system's user, who may do everything with files that are his own."""
     try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid {os.getuid()}"
+        name = getpass.getuser()
+    except (KeyError, OSError):  # a container may run as a number that has no name
+        name = f"uid {os.getuid()}"
+    return Caller(name=name, role=Role.ADMIN)
 
 
 def _require_home() -> None:
@@ -142,54 +237,8 @@ def _require_home() -> None:
 
 
 def open_project(project: Path | None = None, *, slots: int | None = None) -> Live:
-    """Everything that one command needs, for the caller who runs it. Raises NbflowError for settings that are wrong.
-
-    `project` is any folder of the project, by default the current one.
-    """
-    _require_home()
-    root = settings.find_project((project or Path.cwd()).resolve())
-    chosen = settings.load(root, os.environ)
-    outputs = root / chosen.outputs
-    workspace = FolderWorkspace(root, chosen)
-    store = LazyStore(chosen.database_url(root))
-    owners = LockedOwners(root / ".nbflow" / "engines")
-    clock = SystemClock()
-    user = _user()
-
-    def make() -> tuple[Engine, LocalExecutor]:
-        executor = LocalExecutor(
-            outputs=outputs,
-            frozen=workspace.frozen,
-            project=root,
-            slots=slots or chosen.slots,
-            lifeline=True,
-            warm=Warm(preload=chosen.kernel_preload, idle=chosen.kernel_idle)
-            if chosen.kernel_start == "warm"
-            else None,
-        )
-        engine = Engine(
-            name=new_engine_name("run"),
-            store=store,
-            executor=executor,
-            clock=clock,
-            owners=owners,
-            pools=chosen.pools,
-            env=chosen.template_env(os.environ),
-            host=this_host(),
-        )
-        return engine, executor
-
-    driver = LazyDriver(make, owners, user)
-    api = Api(
-        caller=Caller(name=user, role=Role.ADMIN),
-        store=store,
-        workspace=workspace,
-        logs=FolderLogs(outputs),
-        clock=clock,
-        driver=driver,
-        owners=owners,
-        pools=chosen.pools,
-        slots=slots or chosen.slots or cores(),
-        checks=doctor.checks(project=root, outputs=outputs, open_store=store.open, workspace=workspace),
-    )
-    return Live(project=root, settings=chosen, api=api, driver=driver, store=store)
+    """Everything that one command needs, for the caller who runs it. Raises NbflowError for settings that are wrong."""
+    doors = Doors(project, slots=slots)
+    caller = this_user()
+    driver = LazyDriver(lambda: doors.engine(COMMAND), caller.name)
+    return Live(doors=doors, api=doors.api(caller, driver), driver=driver)

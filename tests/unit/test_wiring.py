@@ -10,7 +10,6 @@ from types import SimpleNamespace
 import pytest
 
 from nbflow.errors import InvalidInput, Unavailable
-from nbflow.owners import LockedOwners
 from nbflow.wiring import LazyDriver, open_project
 
 
@@ -35,7 +34,7 @@ def test_a_user_without_a_home_is_told_what_to_do(tmp_path: Path, monkeypatch: p
 def test_what_keeps_a_run_from_going_on_is_one_sentence_after_the_other(tmp_path: Path) -> None:
     engine = SimpleNamespace(name="e", trouble=Unavailable("the disk is full", hint="Make room."))
     executor = SimpleNamespace(close=lambda: None)
-    driver = LazyDriver(lambda: (engine, executor), LockedOwners(tmp_path), "me")  # type: ignore[arg-type, return-value]
+    driver = LazyDriver(lambda: (engine, executor), "me")  # type: ignore[arg-type, return-value]
     assert driver.trouble == ""
     assert driver.engine
     assert driver.trouble == "the disk is full. Make room. It is tried again."

@@ -1,0 +1,74 @@
+"""Commands that keep working until they are told to end: up, scheduler."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from nbflow.cli.running import Slots
+from nbflow.cli.session import OK, Session, command
+
+PANEL = "Serving"
+
+Parent = Annotated[int | None, typer.Option("--parent", hidden=True, help="End when this process is gone.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    command(app, panel=PANEL)(up)
+    command(app, panel=PANEL)(scheduler)
+
+
+def up(session: Session, slots: Slots = None) -> int:
+    """Run the scheduler as a service, and start it again should it ever end.
+
+    Ctrl-C starts nothing more and waits for the notebooks that run; a second one cancels them; a third one leaves them
+    running, for the next nbflow up. SIGTERM leaves them running at once.
+    """
+    from nbflow.supervisor import Supervisor
+    from nbflow.wiring import Doors
+
+    with Doors(session.project) as doors:  # settings that are wrong are told here, once
+        doors.store.open()
+        project = doors.project
+    options = ["--project", str(project), *(["--slots", str(slots)] if slots else []), "--parent", str(os.getpid())]
+    say = _stamped(session, "nbflow up")
+    say(f"serving {project}")
+    return Supervisor({"scheduler": [sys.executable, "-m", "nbflow", "scheduler", *options]}, say).run()
+
+
+def scheduler(session: Session, slots: Slots = None, parent: Parent = None) -> int:
+    """Start runs on time and execute them, until told to end; the part of nbflow up that does the work.
+
+    Ctrl-C drains as in nbflow up. SIGTERM ends at once and leaves running notebooks to the next scheduler.
+    """
+    from nbflow.wiring import Doors
+
+    say = _stamped(session, "scheduler")
+    with Doors(session.project, slots=slots) as doors:
+        doors.store.open()
+        service = doors.service(say=say, is_orphan=lambda: parent is not None and os.getppid() != parent)
+        _heed_signals(service.interrupt, service.leave)
+        say("started")
+        service.run()
+        say("ended")
+    return OK
+
+
+def _heed_signals(interrupt: Callable[[], None], leave: Callable[[], None]) -> None:
+    def heed(number: int, frame: FrameType | None) -> None:
+        interrupt() if number == signal.SIGINT else leave()
+
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, heed)
+
+
+def _stamped(session: Session, who: str) -> Callable[[str], None]:
+    """Messages with the time and the process they come from: they may go into one file."""
+    return lambda text: session.say(f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S} {who}: {text}")

@@ -1,0 +1,100 @@
+"""Ticks that are due become runs, once each; what becomes of the others is kept with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from nbflow import schedule, timetable
+from nbflow.backfill import run_key
+from nbflow.creation import new_run
+from nbflow.errors import Conflict, InvalidInput, LeaseLost
+from nbflow.failpoints import failpoint
+from nbflow.model import PipelineName, Schedule
+from nbflow.ports import FrozenPipeline, Leader, NewRun, ScheduleStore, Workspace
+from nbflow.run import CancelRequested, Request
+from nbflow.scheduler.catalog import Catalog, Known
+from nbflow.states import RunKind
+from nbflow.timetable import Decided, Fire, Skip
+
+BY = "scheduler"
+"""Who created a scheduled run."""
+
+
+class Firing:
+    """Fires the ticks of the catalog's pipelines. Keeps nothing but when the next tick of each is due."""
+
+    def __init__(self, store: ScheduleStore, workspace: Workspace, catalog: Catalog) -> None:
+        self._store, self._workspace, self._catalog = store, workspace, catalog
+        self._next: dict[PipelineName, tuple[Schedule, datetime, datetime | None]] = {}
+
+    def step(self, leader: Leader, now: datetime) -> None:
+        for known in self._catalog.active():
+            due = self._due(known)
+            if due is not None and due <= now:
+                self._fire(leader, known, now)
+
+    def wake_at(self) -> datetime | None:
+        """When the next tick of all is due."""
+        found = (self._due(known) for known in self._catalog.active())
+        return min((due for due in found if due is not None), default=None)
+
+    def _due(self, known: Known) -> datetime | None:
+        """The first tick that is not decided on; worked out once for each schedule and cursor."""
+        timing, cursor = known.pipeline.schedule, known.standing.cursor
+        if timing is None:
+            return None
+        worked_out = self._next.get(known.pipeline.name)
+        if worked_out is None or worked_out[:2] != (timing, cursor):
+            first = next(schedule.ticks(timing, cursor), None)
+            worked_out = self._next[known.pipeline.name] = (timing, cursor, first.instant if first else None)
+        return worked_out[2]
+
+    def _fire(self, leader: Leader, known: Known, now: datetime) -> None:
+        name = known.pipeline.name
+        unfinished = [run for run in self._store.unfinished() if run.pipeline == name]
+        decided = timetable.decide(known.pipeline, known.standing.cursor, unfinished, now)
+        runs, refused = self._plan(known, decided, now)
+        failpoint("scheduler.before_fire")
+        try:
+            self._store.fire(
+                leader,
+                name,
+                cursor=decided.cursor,
+                runs=runs,
+                skips=[*decided.skips, *refused],
+                requests=[(fire.cancel, _make_way(fire)) for fire in decided.fires if fire.cancel is not None],
+                now=now,
+            )
+        except LeaseLost:
+            raise
+        except Conflict:  # paused in this moment
+            self._catalog.reread_standings()
+        else:
+            failpoint("scheduler.after_fire")
+            self._catalog.moved(known, decided.cursor)
+
+    def _plan(self, known: Known, decided: Decided, now: datetime) -> tuple[Sequence[NewRun], Sequence[Skip]]:
+        """The runs of the ticks that fire; those that cannot be created are skips, with what is wrong."""
+        if not decided.fires or (timing := known.pipeline.schedule) is None:
+            return (), ()
+        try:
+            frozen = self._workspace.freeze(known.definition)
+            return [_run_of(frozen, timing, fire, now) for fire in decided.fires], ()
+        except InvalidInput as error:
+            reason = f"its run could not be created: {error}"
+            return (), [_skip(known.pipeline.name, fire, reason, now) for fire in decided.fires]
+
+
+def _run_of(frozen: FrozenPipeline, timing: Schedule, fire: Fire, now: datetime) -> NewRun:
+    dates = schedule.for_tick(timing, fire.tick)
+    return new_run(frozen, dates, kind=RunKind.SCHEDULED, run_key=run_key(fire.tick.instant), now=now, by=BY)
+
+
+def _skip(pipeline: PipelineName, fire: Fire, reason: str, now: datetime) -> Skip:
+    instant = fire.tick.instant
+    return Skip(pipeline=pipeline, first=instant, last=instant, reason=reason, at=now)
+
+
+def _make_way(fire: Fire) -> Request:
+    return CancelRequested(by=BY, note=f"makes way for the run of {fire.tick.local:%Y-%m-%d %H:%M} (cancel_running)")

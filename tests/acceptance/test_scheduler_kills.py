@@ -1,0 +1,229 @@
+"""`kill -9` of schedulers, runners and kernels (semantics §9): every run ends as without it, and nothing runs twice."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import statistics
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from making import eventually, kill
+from schedulers import Watched, watched
+
+from nbflow.failpoints import VARIABLE
+from nbflow.states import AttemptState, RunState, TaskState
+
+pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="watches processes through /proc")
+
+SOAK = "NBFLOW_SOAK" in os.environ
+MOMENTS = 200 if SOAK else 20
+
+POINTS = (
+    "scheduler.before_fire",
+    "scheduler.after_fire",
+    "engine.before_save",
+    "store.before_commit",
+    "engine.after_save",
+    "executor.prepared",
+    "executor.spawned",
+)
+
+EVERY_TWO_SECONDS = """
+    name: ticking
+    schedule: {every: 2s, overlap: skip}
+    defaults:
+      retries: {max_retries: 50, delay: 1s, backoff: fixed}
+    tasks:
+      extract: {notebook: extract.ipynb}
+      load: {notebook: load.ipynb, depends_on: extract}
+      other: {notebook: other.ipynb}
+"""
+
+ALONE = """
+    import fcntl, os
+    alone = open("{name}.lock", "w")
+    try:
+        fcntl.flock(alone, fcntl.LOCK_EX | fcntl.LOCK_NB)  # held as long as this kernel lives
+    except BlockingIOError:
+        open("violations", "a").write("{name} ran twice at once\\n")
+        raise
+"""
+
+WAITS = """
+    import os, pathlib, time
+    pathlib.Path("kernel.pids").open("a").write(f"{os.getpid()}\\n")
+    while not pathlib.Path("go").exists():
+        time.sleep(0.02)
+"""
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[Watched]:
+    with watched(tmp_path / "project") as found:
+        yield found
+
+
+def add_ticking(world: Watched) -> Path:
+    return world.project.pipeline(
+        "ticking",
+        EVERY_TWO_SECONDS,
+        **{
+            name: (ALONE.format(name=name), f"import time; time.sleep({seconds})")
+            for name, seconds in {"extract": 0.3, "load": 0.1, "other": 0.5}.items()
+        },
+    )
+
+
+def settle(world: Watched) -> None:
+    """No further tick; then every run that was begun ends."""
+    world.doors.store.pause("ticking", by="test", note="", now=world.doors.clock.now())
+    eventually(world.are_ended, within=120)
+
+
+def assert_as_without_a_kill(world: Watched, folder: Path) -> None:
+    violations = folder / "violations"
+    assert not violations.exists(), violations.read_text()
+    runs = world.store.list_runs(limit=10_000)
+    assert runs
+    assert len({run.run_key for run in runs}) == len(runs)
+    for run in runs:
+        assert run.state is RunState.SUCCESS, f"{run.id}: {run.state}"
+        stored = world.store.load(run.id)
+        assert {task.state for task in stored.tasks.values()} == {TaskState.SUCCESS}
+        for attempts in world.store.attempts(run.id).values():
+            assert [each.number for each in attempts] == list(range(1, len(attempts) + 1))
+            assert [each.state for each in attempts].count(AttemptState.SUCCESS) == 1
+    assert world.store.owned() == []
+    assert world.store.pool_holders() == {}
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_scheduler_killed_at_a_failpoint_is_followed_without_a_trace(world: Watched, point: str) -> None:
+    folder = add_ticking(world)
+    first = world.start(**{VARIABLE: point})
+    assert first.wait(60) == -signal.SIGKILL
+    world.start_leader()
+    eventually(lambda: RunState.SUCCESS in world.states().values(), within=60)
+    settle(world)
+    assert_as_without_a_kill(world, folder)
+
+
+def test_running_notebooks_survive_a_killed_scheduler_and_are_adopted(world: Watched) -> None:
+    manifest = "name: slow\ntasks:\n  only: {notebook: only.ipynb}\n"
+    folder = world.project.pipeline("slow", manifest, only=(WAITS, "print('done')"))
+    first = world.start_leader()
+    run = world.trigger("slow")
+    pid = int(eventually(lambda: (folder / "kernel.pids").exists() and (folder / "kernel.pids").read_text()))
+    world.kill(first)
+    os.kill(pid, 0)  # it lives
+    world.start_leader()
+    os.kill(pid, 0)
+    (folder / "go").touch()
+    eventually(lambda: world.state(run) == "success")
+    assert (folder / "kernel.pids").read_text() == f"{pid}\n"
+    ((attempt,),) = world.store.attempts(run).values()
+    assert (attempt.number, attempt.state) == (1, AttemptState.SUCCESS)
+
+
+def test_sigterm_leaves_the_running_notebook_to_the_next_scheduler(world: Watched) -> None:
+    manifest = "name: slow\ntasks:\n  only: {notebook: only.ipynb}\n"
+    folder = world.project.pipeline("slow", manifest, only=(WAITS,))
+    first = world.start_leader()
+    run = world.trigger("slow")
+    eventually(lambda: (folder / "kernel.pids").exists() and (folder / "kernel.pids").read_text())
+    assert world.end(first) == 0
+    assert (world.store.leader(), world.store.owned()) == (None, [])
+    world.start_leader()
+    (folder / "go").touch()
+    eventually(lambda: world.state(run) == "success")
+    assert len((folder / "kernel.pids").read_text().split()) == 1
+
+
+def test_ctrl_c_waits_for_running_notebooks_and_names_them_and_the_second_cancels(world: Watched) -> None:
+    manifest = "name: slow\ntasks:\n  only: {notebook: only.ipynb}\n  next: {notebook: only.ipynb, depends_on: only}\n"
+    folder = world.project.pipeline("slow", manifest, only=(WAITS,))
+    first = world.start_leader()
+    run = world.trigger("slow")
+    eventually(lambda: (folder / "kernel.pids").exists() and (folder / "kernel.pids").read_text())
+    first.send_signal(signal.SIGINT)
+    said = world.project.folder / "nbflow.stderr"
+    eventually(lambda: "waiting for 1 notebook to end: slow.only" in said.read_text())
+    assert first.poll() is None
+    first.send_signal(signal.SIGINT)
+    assert first.wait(60) == 0
+    assert "cancelling slow.only" in said.read_text()
+    assert {key.task: str(task.state) for key, task in world.store.load(run).tasks.items()} == {
+        "only": "cancelled",
+        "next": "cancelled",
+    }
+
+
+def test_a_second_scheduler_on_the_same_file_stands_by(world: Watched) -> None:
+    add_ticking(world)
+    first = world.start_leader()
+    second = world.start()
+    said = world.project.folder / "nbflow.stderr"
+    eventually(lambda: "standing by" in said.read_text())
+    assert world.leads(first)
+    world.kill(first)
+    eventually(lambda: world.leads(second))
+
+
+def victims(world: Watched, scheduler: subprocess.Popen[str], kind: str) -> Sequence[int]:
+    """Processes to choose from: the scheduler, or every guard, runner and kernel of a live attempt."""
+    if kind == "scheduler":
+        return [scheduler.pid]
+    tokens = {
+        attempt.token.encode()
+        for run in world.store.unfinished()
+        for attempts in world.store.attempts(run.id).values()
+        for attempt in attempts
+        if not attempt.state.is_terminal
+    }
+    return [pid for pid in pids() if any(token in environ(pid) for token in tokens)]
+
+
+def pids() -> list[int]:
+    return [int(each.name) for each in Path("/proc").iterdir() if each.name.isdigit()]
+
+
+def environ(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return b""
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(36_000 if SOAK else 600)
+def test_kills_at_seeded_moments(world: Watched) -> None:
+    folder = add_ticking(world)
+    chance = random.Random(20261126)
+    scheduler = world.start_leader()
+    recoveries: list[float] = []
+    done = 0
+    while done < MOMENTS:
+        time.sleep(chance.uniform(0.2, 1.5))
+        kind = chance.choice(["scheduler", "attempt"])
+        found = victims(world, scheduler, kind)
+        if not found:
+            continue
+        done += 1
+        if kind == "attempt":
+            kill(chance.choice(found))
+            continue
+        killed_at = world.kill(scheduler)
+        scheduler = world.start_leader()
+        recoveries.append(time.monotonic() - killed_at)
+    settle(world)
+    assert_as_without_a_kill(world, folder)
+    p95 = statistics.quantiles(recoveries, n=20)[-1]
+    print(  # noqa: T201 - what the soak is for
+        f"\n{MOMENTS} kills, {len(recoveries)} of them of the scheduler; {len(world.states())} runs, as without one;"
+        f" the next scheduler led after {statistics.median(recoveries):.2f} s, p95 {p95:.2f} s"
+    )
