@@ -14,6 +14,7 @@ from typing import Any
 from rich.text import Text
 
 from nbflow.notebooks.document import BANNER, INJECTED, Cell, CellState, Notebook, tags_of
+from nbflow.states import Cause
 from nbflow.text import seconds_text, size_text
 
 LONGEST_LINE = 2000
@@ -41,6 +42,8 @@ class ShownCell:
     source: str
     state: str = ""
     """Of a code cell; empty for others, and where the log does not say."""
+    cause: str = ""
+    """Of a failed cell, what ended it."""
     seconds: float | None = None
     outputs: tuple[Mapping[str, Any], ...] = ()
 
@@ -50,9 +53,11 @@ class ShownCell:
 
     @property
     def title(self) -> str:
+        """`cell 3 · failed · 0.2 s`, or what ended it where no error did: `cell 3 · timeout · 60 s`."""
         name = "parameters of this run" if self.number is None else f"cell {self.number}"
+        ended = self.state if self.cause in {"", Cause.ERROR} else self.cause
         took = seconds_text(self.seconds) if self.seconds is not None else ""
-        return " · ".join(filter(None, (name, self.state.replace("_", " "), took)))
+        return " · ".join(filter(None, (name, ended.replace("_", " "), took)))
 
 
 def cells_of(notebook: Notebook) -> list[ShownCell]:
@@ -67,6 +72,7 @@ def shown_cell(cell: Cell) -> ShownCell:
         kind=cell.cell_type,
         source=cell.source,
         state=about.get("state", ""),
+        cause=about.get("cause") or "",
         seconds=about.get("seconds"),
         outputs=tuple(cell.get("outputs", ())),
     )

@@ -28,7 +28,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_output, new_raw_ce
 from nbflow.cli import logs as log_commands
 from nbflow.notebooks.document import BANNER, INJECTED
 from nbflow.notebooks.page import page
-from nbflow.notebooks.show import LONGEST_LINE, cell_lines, cells_of, followed_lines, output_lines, safe
+from nbflow.notebooks.show import LONGEST_LINE, cell_lines, cells_of, followed_lines, output_lines, safe, shown_cell
 
 PIXEL = base64.b64encode(b"\x89PNG" + b"0" * 2996).decode()
 
@@ -49,6 +49,21 @@ def display(**data: Any) -> Any:
 
 
 # --- nbflow logs --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("about", "title"),
+    [
+        ({"state": "failed", "cause": None}, "cell 3 · failed · 0.2 s"),
+        ({"state": "failed", "cause": "error"}, "cell 3 · failed · 0.2 s"),
+        ({"state": "failed", "cause": "cancelled"}, "cell 3 · cancelled · 0.2 s"),
+        ({"state": "failed", "cause": "kernel_died"}, "cell 3 · kernel died · 0.2 s"),
+        ({"state": "not_run", "seconds": None}, "cell 3 · not run"),
+    ],
+)
+def test_a_cell_says_what_ended_it(about: dict[str, Any], title: str) -> None:
+    cell = new_code_cell("x", metadata={"nbflow": {"cell": 3, "seconds": 0.2, **about}})
+    assert shown_cell(cell).title == title
 
 
 def test_the_failing_cell_comes_first(nbflow: CommandLine) -> None:
