@@ -6,6 +6,7 @@ from nbflow.api.definitions import Definitions, next_ticks
 from nbflow.api.entrance import Entrance
 from nbflow.api.history import History
 from nbflow.api.people import People
+from nbflow.api.reasons import Reasons
 from nbflow.api.roles import Caller, Role, needs
 from nbflow.api.runs import Runs
 from nbflow.api.schedules import Schedules
@@ -22,7 +23,7 @@ from nbflow.api.views import (
 )
 
 
-class Api(Definitions, History, Runs, Actions, Schedules, People):
+class Api(Definitions, History, Reasons, Runs, Actions, Schedules, People):
     """Reads and commands for one caller. Methods raise NbflowError; nothing else is meant for people."""
 
 
