@@ -28,6 +28,7 @@ soak: $(VENV)/.dev system
 # All of it takes half an hour; ONLY=noop,attempt does a part. The tables go to bench.md as well.
 bench: $(VENV)/.dev
 	$(BIN)/python tests/bench/compare.py --out bench.md $(if $(ONLY),--only $(ONLY))
+	$(if $(ONLY),,$(BIN)/python tests/bench/history.py)
 
 docs: $(VENV)/.dev
 	$(BIN)/python docs/generate.py

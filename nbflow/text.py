@@ -78,3 +78,8 @@ def with_offset(at: datetime) -> str:
 def clock_time(at: datetime) -> str:
     """The time of day in the reader's own zone, `10:42:05`."""
     return at.astimezone().strftime("%H:%M:%S")
+
+
+def fold(text: str) -> str:
+    """The text with its ASCII capitals made small, as every database can do it too."""
+    return text.encode("utf-8", "replace").lower().decode()

@@ -29,26 +29,21 @@ class Definitions(Bound):
     @needs(Role.VIEWER)
     def pipelines(self, runs: int = 1) -> tuple[PipelineView, ...]:
         """Every manifest of the project, broken ones too, with the last `runs` runs of each."""
-        return tuple(self._view(definition, runs=runs) for definition in self._workspace.definitions())
+        definitions = self._workspace.definitions()
+        recent = self._store.recent_runs(runs) if definitions else {}
+        return tuple(self._view(each, recent.get(PipelineName(each.name), ())) for each in definitions)
 
     @needs(Role.VIEWER)
     def pipeline(self, name_or_path: str, runs: int = 10) -> PipelineView:
         """One pipeline with its last `runs` runs."""
-        return self._view(self._workspace.load(name_or_path), runs=runs)
+        definition = self._workspace.load(name_or_path)
+        name = PipelineName(definition.name)
+        return self._view(definition, self._store.list_runs(pipeline=name, limit=runs) if name else ())
 
-    def _view(self, definition: Definition, *, runs: int) -> PipelineView:
-        pipeline = definition.pipeline
-        if pipeline is None:
-            return PipelineView(definition=definition, last_runs=self._runs_of(definition.name, runs))
-        tick = next(iter(schedule.ticks(pipeline.schedule, self._clock.now())), None) if pipeline.schedule else None
-        return PipelineView(
-            definition=definition,
-            last_runs=self._runs_of(pipeline.name, runs),
-            next_tick=tick,
-        )
-
-    def _runs_of(self, name: str, limit: int) -> tuple[Run, ...]:
-        return tuple(self._store.list_runs(pipeline=PipelineName(name), limit=limit)) if name else ()
+    def _view(self, definition: Definition, runs: Sequence[Run]) -> PipelineView:
+        timing = definition.pipeline.schedule if definition.pipeline else None
+        tick = next(iter(schedule.ticks(timing, self._clock.now())), None) if timing else None
+        return PipelineView(definition=definition, last_runs=tuple(runs), next_tick=tick)
 
 
 def next_ticks(view: PipelineView, after: datetime, count: int) -> tuple[Tick, ...]:

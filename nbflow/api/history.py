@@ -11,7 +11,7 @@ from nbflow.api.views import Check, LogView, RunView
 from nbflow.errors import NotFound
 from nbflow.estimates import Estimate, Past
 from nbflow.live import LiveRun
-from nbflow.model import PipelineName, TaskKey, TaskName
+from nbflow.model import PipelineName, RunId, TaskKey, TaskName
 from nbflow.ports import (
     Progress,
     StoredRun,
@@ -21,7 +21,7 @@ from nbflow.run import (
     Change,
     Run,
 )
-from nbflow.states import RunState
+from nbflow.states import RunKind, RunState
 
 GOOD_RUNS = 20
 """Runs that say when a pipeline is usually ready."""
@@ -31,10 +31,25 @@ class History(Bound):
     """Reads of runs."""
 
     @needs(Role.VIEWER)
-    def runs(self, pipeline: str | None = None, state: RunState | None = None, limit: int = 20) -> Sequence[Run]:
-        """History, newest first."""
+    def runs(
+        self,
+        pipeline: str | None = None,
+        state: RunState | None = None,
+        limit: int = 20,
+        *,
+        kind: RunKind | None = None,
+        text: str = "",
+        before: str | None = None,
+    ) -> Sequence[Run]:
+        """History, newest first; `before` is the id of the last run of the page before."""
         name = PipelineName(pipeline) if pipeline else None
-        return self._store.list_runs(pipeline=name, state=state, limit=limit)
+        behind = RunId(before) if before else None
+        return self._store.list_runs(pipeline=name, state=state, kind=kind, text=text, before=behind, limit=limit)
+
+    @needs(Role.VIEWER)
+    def run_counts(self, pipeline: str | None = None) -> Mapping[RunState, int]:
+        """How many runs there are in each state."""
+        return self._store.count_runs(PipelineName(pipeline) if pipeline else None)
 
     @needs(Role.VIEWER)
     def status(self, ref: str) -> RunView:

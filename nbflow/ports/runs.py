@@ -17,7 +17,7 @@ from nbflow.run import (
     Run,
     TaskRun,
 )
-from nbflow.states import RunState
+from nbflow.states import RunKind, RunState
 
 
 class RunStore(Protocol):
@@ -100,9 +100,28 @@ class ReadStore(Protocol):
         ...
 
     def list_runs(
-        self, *, pipeline: PipelineName | None = None, state: RunState | None = None, limit: int = 50
+        self,
+        *,
+        pipeline: PipelineName | None = None,
+        state: RunState | None = None,
+        kind: RunKind | None = None,
+        text: str = "",
+        before: RunId | None = None,
+        limit: int = 50,
     ) -> Sequence[Run]:
-        """Newest first."""
+        """Newest first; from behind the run `before` on, so that the last run of a page finds the next page.
+
+        `text` is a part of the id, the pipeline's name, the run key or the name of who created it; ASCII capitals do
+        not matter. Raises NotFound for an unknown `before`.
+        """
+        ...
+
+    def count_runs(self, pipeline: PipelineName | None = None) -> Mapping[RunState, int]:
+        """How many runs there are in each state; states without one are there too."""
+        ...
+
+    def recent_runs(self, limit: int) -> Mapping[PipelineName, Sequence[Run]]:
+        """The last `limit` runs of every pipeline that has one, newest first; pipelines by name."""
         ...
 
     def durations(self, pipeline: PipelineName) -> Mapping[TaskName, Sequence[float]]:

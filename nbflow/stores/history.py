@@ -1,4 +1,4 @@
-"""Everything that is only read: runs, attempts, changes. Never writes, and never waits for a writer."""
+"""What is read of runs, attempts and changes. Never writes, and never waits for a writer."""
 
 from __future__ import annotations
 
@@ -6,20 +6,18 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import func, select
 
-from nbflow import run_ref
 from nbflow.codec import from_json
 from nbflow.errors import NotFound
 from nbflow.model import Pipeline, PipelineName, RunId, TaskKey, TaskName
 from nbflow.ports import StoredRun
-from nbflow.run import Attempt, Change, Run
-from nbflow.states import AttemptState, RunState
+from nbflow.run import Attempt, Change
+from nbflow.states import AttemptState
 from nbflow.stores.database import Database
+from nbflow.stores.listing import NEWEST_FIRST, SqlListing
 from nbflow.stores.rows import attempt_of, change_of, key_of, run_of, task_of
-from nbflow.stores.schema import LIVE, UNFINISHED, attempts, changes, frozen_pipelines, manifests, runs, task_runs
-
-NEWEST_FIRST = (runs.c.created_at.desc(), runs.c.id.desc())
+from nbflow.stores.schema import LIVE, attempts, changes, frozen_pipelines, manifests, runs, task_runs
 
 SAMPLES = 20
 RECENT_RUNS = 100
@@ -27,19 +25,11 @@ RECENT_RUNS = 100
 not make every view slow."""
 
 
-class SqlHistory:
+class SqlHistory(SqlListing):
     """The reading side of a store (ports.ReadStore)."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-
-    def find_run(self, ref: str) -> RunId:
-        wants_latest, pipeline = run_ref.latest_of(ref)
-        with self._database.read() as connection:
-            if wants_latest:
-                return _latest(connection, pipeline)
-            exact = connection.scalar(select(runs.c.id).where(runs.c.id == ref))
-            return RunId(exact) if exact else run_ref.the_one(ref, _beginning(connection, ref), _newest(connection))
 
     def load(self, run: RunId) -> StoredRun:
         with self._database.read() as connection:
@@ -65,26 +55,6 @@ class SqlHistory:
             ).mappings():
                 found[key_of(row)].append(attempt_of(row))
         return dict(found)
-
-    def list_runs(
-        self, *, pipeline: PipelineName | None = None, state: RunState | None = None, limit: int = 50
-    ) -> Sequence[Run]:
-        query = select(runs).order_by(*NEWEST_FIRST).limit(limit)
-        if pipeline is not None:
-            query = query.where(runs.c.pipeline == pipeline)
-        if state is not None:
-            query = query.where(runs.c.state == state)
-            query = query if state.is_terminal else query.where(UNFINISHED)  # has an index of its own
-        with self._database.read() as connection:
-            return [run_of(row) for row in connection.execute(query).mappings()]
-
-    def run_of_key(self, pipeline: PipelineName, run_key: str) -> RunId:
-        query = select(runs.c.id).where(runs.c.pipeline == pipeline, runs.c.run_key == run_key)
-        with self._database.read() as connection:
-            found = connection.scalar(query)
-        if found is None:
-            raise NotFound(f"pipeline '{pipeline}' has no run of key '{run_key}'")
-        return RunId(found)
 
     def durations(self, pipeline: PipelineName) -> Mapping[TaskName, Sequence[float]]:
         recent = select(runs.c.id).where(runs.c.pipeline == pipeline).order_by(*NEWEST_FIRST).limit(RECENT_RUNS)
@@ -125,22 +95,3 @@ def _in_order(keys: Mapping[TaskKey, object], pipeline: Pipeline) -> list[TaskKe
     """As the manifest has them, items by their index."""
     position = {name: at for at, name in enumerate(pipeline.tasks)}
     return sorted(keys, key=lambda key: (position[key.task], -1 if key.item is None else key.item))
-
-
-def _latest(connection: Connection, pipeline: PipelineName | None) -> RunId:
-    query = select(runs.c.id).order_by(*NEWEST_FIRST).limit(1)
-    found = connection.scalar(query if pipeline is None else query.where(runs.c.pipeline == pipeline))
-    if found is None:
-        known = connection.scalars(select(runs.c.pipeline).distinct()).all()
-        raise run_ref.no_latest(pipeline, known)
-    return RunId(found)
-
-
-def _newest(connection: Connection) -> Sequence[RunId]:
-    return connection.scalars(select(runs.c.id).order_by(*NEWEST_FIRST).limit(run_ref.CANDIDATES)).all()
-
-
-def _beginning(connection: Connection, ref: str) -> Sequence[RunId]:
-    """The last runs whose ids begin with `ref`: a range of the primary key, not a search through all."""
-    in_range = select(runs.c.id).where(runs.c.id >= ref, runs.c.id < f"{ref}\U0010ffff")
-    return connection.scalars(in_range.order_by(runs.c.id.desc()).limit(run_ref.CANDIDATES)).all()

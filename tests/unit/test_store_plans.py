@@ -33,7 +33,7 @@ def plans(store: SqlStore, verb: Callable[[SqlStore], object]) -> list[str]:
     sent: list[tuple[str, Any]] = []
 
     def note(_: Any, __: Any, statement: str, values: Any, *rest: Any) -> None:
-        if statement.startswith(("SELECT", "UPDATE")):
+        if statement.startswith(("SELECT", "UPDATE", "WITH")):
             sent.append((statement, values))
 
     event.listen(store._database.engine, "before_cursor_execute", note)
@@ -53,7 +53,7 @@ def a_filled(store: SqlStore) -> int:
     ("verb", "step"),
     [
         (lambda store: store.pool_holders(), "SCAN attempts USING INDEX uq_attempts_live"),
-        (lambda store: store.owned(), "SCAN runs USING INDEX ix_runs_unfinished"),
+        (lambda store: store.owned(), "SEARCH runs USING INDEX ix_runs_state_created_at_id (state=?)"),
         (lambda store: store.renew("e", now=NOW, ttl=TTL), "SEARCH runs USING COVERING INDEX ix_runs_owner (owner=?)"),
         (lambda store: store.asked([R1]), "SEARCH requests USING INDEX ix_requests_open (run=?)"),
         (lambda store: store.list_runs(), "SCAN runs USING INDEX ix_runs_created_at_id"),
@@ -61,7 +61,35 @@ def a_filled(store: SqlStore) -> int:
             lambda store: store.list_runs(pipeline=NIGHTLY),
             "SEARCH runs USING INDEX ix_runs_pipeline_created_at_id (pipeline=?)",
         ),
-        (lambda store: store.list_runs(state=RunState.RUNNING), "SCAN runs USING INDEX ix_runs_unfinished"),
+        (
+            lambda store: store.list_runs(state=RunState.RUNNING),
+            "SEARCH runs USING INDEX ix_runs_state_created_at_id (state=?)",
+        ),
+        (
+            lambda store: store.list_runs(state=RunState.FAILED),
+            "SEARCH runs USING INDEX ix_runs_state_created_at_id (state=?)",
+        ),
+        (
+            lambda store: store.list_runs(before=add(store).run),
+            "SEARCH runs USING INDEX ix_runs_created_at_id ((created_at,id)<(?,?))",
+        ),
+        (
+            lambda store: store.list_runs(pipeline=NIGHTLY, before=add(store).run),
+            "SEARCH runs USING INDEX ix_runs_pipeline_created_at_id (pipeline=? AND (created_at,id)<(?,?))",
+        ),
+        (lambda store: store.count_runs(), "SCAN runs USING COVERING INDEX ix_runs_state_created_at_id"),
+        (
+            lambda store: store.recent_runs(30),
+            "SEARCH runs USING INDEX ix_runs_pipeline_created_at_id (pipeline=? AND created_at>?)",
+        ),
+        (
+            lambda store: store.recent_runs(30),
+            "SEARCH runs_1 USING COVERING INDEX ix_runs_pipeline_created_at_id (pipeline=?)",
+        ),
+        (
+            lambda store: store.find_run("latest:nightli"),
+            "SEARCH runs USING COVERING INDEX ix_runs_pipeline_created_at_id (pipeline>?)",
+        ),
         (
             lambda store: store.durations(NIGHTLY),
             "SEARCH runs USING COVERING INDEX ix_runs_pipeline_created_at_id (pipeline=?)",
@@ -85,7 +113,7 @@ def a_filled(store: SqlStore) -> int:
             lambda store: save(store, add(store, "r1"), attempts=[an_attempt("r1", "extract")]),
             "SEARCH attempts USING INDEX uq_attempts_live (run=?)",
         ),
-        (lambda store: store.unfinished(), "SCAN runs USING INDEX ix_runs_unfinished"),
+        (lambda store: store.unfinished(), "SEARCH runs USING INDEX ix_runs_state_created_at_id (state=?)"),
         (lambda store: store.asked_ownerless(), "SCAN requests USING INDEX ix_requests_open"),
         (lambda store: store.asked_ownerless(), "SEARCH runs USING INDEX sqlite_autoindex_runs_1 (id=?)"),
         (lambda store: store.skips(NIGHTLY), "SEARCH skips USING INDEX ix_skips_pipeline_id (pipeline=?)"),
@@ -116,13 +144,17 @@ def test_uses_the_index(store: SqlStore, verb: Callable[[SqlStore], object], ste
     ("verb", "only_step"),
     [
         (lambda store: store.list_runs(), "SCAN runs USING INDEX ix_runs_created_at_id"),
+        (
+            lambda store: store.list_runs(state=RunState.FAILED),
+            "SEARCH runs USING INDEX ix_runs_state_created_at_id (state=?)",
+        ),
         (lambda store: store.skips(), "SCAN skips"),
         (
             lambda store: store.next_items(1, 5),
             "SEARCH backfill_items USING INDEX ix_backfill_items_waiting (backfill=?)",
         ),
     ],
-    ids=["list_runs", "skips", "next_items"],
+    ids=["list_runs", "list_runs-state", "skips", "next_items"],
 )
 def test_is_read_in_order_and_not_sorted(store: SqlStore, verb: Callable[[SqlStore], object], only_step: str) -> None:
     assert plans(store, verb) == [only_step]

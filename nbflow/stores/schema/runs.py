@@ -70,7 +70,7 @@ runs = Table(
 UNFINISHED = is_one_of(runs.c.state, frozenset(RunState) - RUN_TERMINAL)
 Index(None, runs.c.created_at, runs.c.id)
 Index(None, runs.c.pipeline, runs.c.created_at, runs.c.id)
-partial_index("ix_runs_unfinished", runs.c.created_at, runs.c.id, where=UNFINISHED)
+Index(None, runs.c.state, runs.c.created_at, runs.c.id)
 partial_index("ix_runs_owner", runs.c.owner, where=runs.c.owner.is_not(None))
 
 task_runs = Table(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -13,8 +13,9 @@ from nbflow.errors import NotFound
 from nbflow.model import PipelineName, RunId, TaskKey, TaskName
 from nbflow.ports import StoredRun
 from nbflow.run import Attempt, Change, Run
-from nbflow.states import AttemptState, RunState
+from nbflow.states import AttemptState, RunKind, RunState
 from nbflow.testing.dict_store.kept import Kept
+from nbflow.text import fold
 
 
 class History(Kept):
@@ -45,10 +46,33 @@ class History(Kept):
         return dict(found)
 
     def list_runs(
-        self, *, pipeline: PipelineName | None = None, state: RunState | None = None, limit: int = 50
+        self,
+        *,
+        pipeline: PipelineName | None = None,
+        state: RunState | None = None,
+        kind: RunKind | None = None,
+        text: str = "",
+        before: RunId | None = None,
+        limit: int = 50,
     ) -> Sequence[Run]:
-        runs = (record.run for record in self._newest())
-        return [run for run in runs if pipeline in {None, run.pipeline} and state in {None, run.state}][:limit]
+        newest = [record.run for record in self._newest()]
+        behind = newest.index(self._record(before).run) + 1 if before is not None else 0
+        return [
+            run
+            for run in newest[behind:]
+            if pipeline in {None, run.pipeline} and state in {None, run.state} and kind in {None, run.kind}
+            if any(fold(text) in fold(each) for each in (run.id, run.pipeline, run.run_key, run.created_by))
+        ][:limit]
+
+    def count_runs(self, pipeline: PipelineName | None = None) -> Mapping[RunState, int]:
+        runs = (record.run for record in self._records.values())
+        return {**dict.fromkeys(RunState, 0), **Counter(run.state for run in runs if pipeline in {None, run.pipeline})}
+
+    def recent_runs(self, limit: int) -> Mapping[PipelineName, Sequence[Run]]:
+        found: dict[PipelineName, list[Run]] = defaultdict(list)
+        for record in self._newest():
+            found[record.run.pipeline].append(record.run)
+        return {name: found[name][:limit] for name in sorted(found)}
 
     def durations(self, pipeline: PipelineName) -> Mapping[TaskName, Sequence[float]]:
         of_pipeline = [record for record in self._newest() if record.run.pipeline == pipeline]

@@ -12,6 +12,7 @@ from nbflow.testing.store_contract.firing import Firing
 from nbflow.testing.store_contract.history import FindRun, History
 from nbflow.testing.store_contract.leaders import Leaders
 from nbflow.testing.store_contract.leases import Leases
+from nbflow.testing.store_contract.listing import Listing
 from nbflow.testing.store_contract.looking import everything, refused
 from nbflow.testing.store_contract.outbox import OutboxContract
 from nbflow.testing.store_contract.pausing import Pausing
@@ -23,7 +24,7 @@ from nbflow.testing.store_contract.standings import Standings
 __all__ = ["StoreContract", "everything", "refused"]
 
 
-class RunStoreContract(NewRuns, Decisions, Attempts, Pools, Leases, Requests, FindRun, History):
+class RunStoreContract(NewRuns, Decisions, Attempts, Pools, Leases, Requests, FindRun, Listing, History):
     """Every behaviour of ports.RunStore and ports.ReadStore."""
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from nbflow.errors import InvalidInput, NotFound
 from nbflow.model import PipelineName, RunId
-from nbflow.states import AttemptState, RunState
+from nbflow.states import AttemptState
 from nbflow.testing.samples import NOW, Store, a_frozen, a_run, add, full_change, save, task_runs
 from nbflow.testing.store_contract.looking import A_CHANGE, succeeded
 
@@ -80,34 +79,6 @@ class FindRun:
 
 
 class History:
-    def test_lists_runs_newest_first(self, store: Store) -> None:
-        frozen = a_frozen("extract")
-        hours = {"b": 1, "a": 1, "old": 0, "B": 1, "new": 2}
-        runs = {
-            name: a_run(name, frozen, created_at=NOW + timedelta(hours=each), ended_at=NOW)
-            for name, each in hours.items()
-        }
-        for run in runs.values():
-            store.add_run(run, task_runs(frozen), frozen, None)
-        listed = [runs[name] for name in ("new", "b", "a", "B", "old")]
-        assert store.list_runs() == listed
-        assert store.list_runs(limit=2) == listed[:2]
-
-    def test_lists_runs_of_a_pipeline_and_of_a_state(self, store: Store) -> None:
-        nightly, weekly = a_frozen("extract"), a_frozen("extract", pipeline="weekly")
-        for name, frozen in {"n1": nightly, "n2": nightly, "w1": weekly}.items():
-            lease = add(store, name, frozen)
-            if name != "n2":
-                save(store, lease, run={"state": RunState.FAILED})
-
-        def listed(**about: Any) -> list[str]:
-            return [run.id for run in store.list_runs(**about)]
-
-        assert listed(pipeline=PipelineName("nightly")) == ["n2", "n1"]
-        assert listed(state=RunState.FAILED) == ["w1", "n1"]
-        assert listed(pipeline=PipelineName("nightly"), state=RunState.FAILED) == ["n1"]
-        assert listed(pipeline=PipelineName("hourly")) == []
-
     def test_a_run_without_attempts_has_none_listed(self, store: Store) -> None:
         add(store, "r1")
         assert store.attempts(RunId("r1")) == {}
