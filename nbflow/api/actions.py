@@ -12,7 +12,7 @@ from nbflow.api.bound import Bound
 from nbflow.api.history import live_run
 from nbflow.api.roles import Role, needs
 from nbflow.api.views import RepairView
-from nbflow.errors import Conflict, InvalidInput, Unavailable
+from nbflow.errors import Conflict, Unavailable
 from nbflow.live import LiveRun
 from nbflow.model import RunId, TaskKey
 from nbflow.run import (
@@ -71,11 +71,7 @@ class Actions(Bound):
         if frozen:
             return request
         again = {key.task: live.tasks[key].notebook for key in repair.to_reset(live, request)}
-        try:
-            return replace(request, notebooks=self._workspace.refreeze(stored.pipeline, again))
-        except InvalidInput as error:  # a notebook that is gone or broken
-            error.hint = error.hint or repair.FROZEN_HINT
-            raise
+        return replace(request, notebooks=self._workspace.refreeze(stored.pipeline, again))
 
     @needs(Role.OPERATOR)
     def rerun(self, ref: str, request: ResetRequested, watch: Callable[[LiveRun], None] | None = None) -> Run:

@@ -31,12 +31,13 @@ class AttemptServer(ForkServer):
     """Before it forks a guard it sees to it that the kernel's own fork server is there."""
 
     def prepare(self, request: Request) -> None:
-        from nbflow.notebooks import warm
+        from nbflow.notebooks import servers, warm
 
         with contextlib.suppress(Exception):  # the kernel then starts the ordinary way, and says what is wrong
             order = AttemptFolder(Path(request["folder"])).order()
             if order is not None:
-                warm.start_server(order.kernel, {**request["env"], **order.env})
+                acting = {name: value for name, value in order.env.items() if servers.acts_at_start(name)}
+                warm.start_server(order.kernel, {**request["env"], **acting})
 
 
 def become_guard(request: Request) -> int:

@@ -41,7 +41,7 @@ UNKILLABLE = 5.0
 PIPE = 1 << 16
 """Bytes that a pipe holds."""
 
-RECONNECT_MS = 5
+RECONNECT_MS = 2
 """ZMQ's own 100 ms are waited for whenever the client is there before the kernel, which is always."""
 
 

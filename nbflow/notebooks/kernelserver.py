@@ -6,9 +6,10 @@ state of a kernel, and a kernel that was forked does not notice when it ends.
 
 A request is one JSON line with descriptors attached; a kernel's are its output, the reading end of the runner's death
 pipe, and the working folder. The attempt's marker is opened by the kernel itself, because whoever holds it is taken for
-a process of the attempt, and ended with it. The answer is a JSON line with the pid, and, when that process has ended,
-one with its exit code (negative: the signal) and the most memory that it had. `{"stale": true}` says that packages have
-changed since the server began; it takes no more requests then. `{"ping": true}` asks for nothing but that.
+a process of the attempt, and ended with it. The answer is a JSON line with the pid, a handle on that process attached
+(pidfd), and, when it has ended, one with its exit code (negative: the signal) and the most memory that it had.
+`{"stale": true}` says that packages have changed since the server began; it takes no more requests then.
+`{"ping": true}` asks for nothing but that.
 """
 
 from __future__ import annotations
@@ -63,7 +64,8 @@ class ForkServer:
         self.lock = lock
         self.idle = idle
         self.children: dict[int, socket.socket] = {}
-        self.watched = _import_times()
+        self.files: tuple[str, ...] = ()
+        self.watched = _import_times(self.files)
         self.began_with = dict(os.environ)
         self.imported: dict[str, str] = {}
         """Variables that an import has set, as it would in the forked process."""
@@ -75,7 +77,8 @@ class ForkServer:
 
     def serve(self) -> Request | None:
         """Answer requests until idle or stale. Returns None then, and in a forked child its request."""
-        self.watched = _import_times()
+        self.files = _own_files()
+        self.watched = _import_times(self.files)
         self.imported = {name: value for name, value in os.environ.items() if value != self.began_with.get(name)}
         gc.collect()
         gc.freeze()
@@ -107,6 +110,7 @@ class ForkServer:
         connection, _ = listener.accept()
         connection.settimeout(10)
         try:
+            _refuse_strangers(connection)
             request, descriptors = _receive(connection)
         except (OSError, ValueError):
             connection.close()
@@ -124,7 +128,7 @@ class ForkServer:
                 return {**request, "descriptors": descriptors, "imported": self.imported}
             self.children[child] = connection
             _close_all(descriptors)
-            _send(connection, {"pid": child})
+            _send(connection, {"pid": child}, child)
             return None
         except OSError as error:
             _send(connection, {"error": str(error)})
@@ -134,7 +138,7 @@ class ForkServer:
 
     def _answer_at_once(self, request: Request) -> Request:
         """What needs no fork; empty where one is wanted."""
-        if _import_times() != self.watched:
+        if _import_times(self.files) != self.watched:
             self._close()
             return {"stale": True}
         return {"fresh": True} if request.get("ping") else {}
@@ -157,8 +161,10 @@ class ForkServer:
     def _close(self) -> None:
         """Take no more requests, and let another server begin."""
         if self.listener is not None:
-            with contextlib.suppress(OSError):
-                Path(self.listener.getsockname()).unlink()
+            address = Path(self.listener.getsockname())
+            for file in (address, address.with_suffix(".log"), address.with_suffix(".lock")):
+                with contextlib.suppress(OSError):
+                    file.unlink()
             self.listener.close()
             self.listener = None
             os.close(self.lock)
@@ -202,21 +208,42 @@ def _receive(connection: socket.socket) -> tuple[Request, list[int]]:
     return json.loads(data), list(descriptors)
 
 
-def _send(connection: socket.socket, answer: Request) -> None:
+def _refuse_strangers(connection: socket.socket) -> None:
+    """Raises PermissionError for another user, who should not have got through the folder's door."""
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+    if int.from_bytes(credentials[4:8], sys.byteorder) != os.getuid():
+        raise PermissionError("another user")
+
+
+def _send(connection: socket.socket, answer: Request, child: int | None = None) -> None:
+    """With a handle on the child, so that its number can never mean another process to who gets it."""
+    handles = [] if child is None else [os.pidfd_open(child)]
     with contextlib.suppress(OSError):  # whoever asked is gone; what was forked for it ends by its own ties
-        connection.sendall(json.dumps(answer).encode() + b"\n")
+        socket.send_fds(connection, [json.dumps(answer).encode() + b"\n"], handles)
+    _close_all(handles)
 
 
-def _import_times() -> tuple[tuple[str, int], ...]:
-    """When the folders of installed packages were last changed: installing or removing one changes such a folder.
+def _own_files() -> tuple[str, ...]:
+    """Of imported modules, the files that are neither installed nor Python's own: somebody may be editing them."""
+    installed = (sys.prefix, sys.base_prefix, *filter(_is_for_packages, sys.path))
+    files = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
+    return tuple(sorted(file for file in files if file and not file.startswith(installed) and file != __file__))
 
-    Other folders do not matter: what is not imported yet is found as it is when a kernel imports it.
+
+def _import_times(files: tuple[str, ...]) -> tuple[tuple[str, int], ...]:
+    """When these files were changed, and the folders of packages: installing or removing one changes such a folder.
+
+    Others do not matter: what is not imported yet is found as it is when a kernel imports it.
     """
     times = []
-    for folder in filter(lambda path: path.rstrip("/").endswith("-packages"), sys.path):
+    for path in (*filter(_is_for_packages, sys.path), *files):
         with contextlib.suppress(OSError):
-            times.append((folder, Path(folder).stat().st_mtime_ns))
+            times.append((path, Path(path).stat().st_mtime_ns))
     return tuple(times)
+
+
+def _is_for_packages(path: str) -> bool:
+    return path.rstrip("/").endswith("-packages")
 
 
 # --- in the forked child ----------------------------------------------------------------------------------------

@@ -17,8 +17,16 @@ from typing import Any
 
 from nbflow.notebooks.sockets import private_folder
 
-ACT_AT_START = ("PYTHON", "LD_", "OMP_", "MKL_", "OPENBLAS_", "TZ")
-"""Variables that act when an interpreter starts or a library is imported: servers that differ in one are two."""
+ACT_AT_START = (
+    *("PYTHON", "LD_", "LANG", "LC_", "TZ", "MALLOC_", "GLIBC_TUNABLES"),
+    *("OMP_", "MKL_", "OPENBLAS_", "BLIS_", "VECLIB_", "KMP_", "NUMEXPR_", "NUMBA_", "CUDA_", "MPL", "PYDEVD_"),
+    *("JUPYTER", "IPYTHON"),
+)
+"""Beginnings of variables that act when an interpreter starts or a library is imported: servers that differ in one are
+two."""
+
+FORGOTTEN = 24 * 3600.0
+"""Seconds after which the files of a server that was killed are removed."""
 
 PATIENCE = 1.0
 """Seconds to wait for a server that somebody else is just starting."""
@@ -26,9 +34,13 @@ PATIENCE = 1.0
 
 def address(kind: str, command: Sequence[str], env: Mapping[str, str]) -> Path:
     """Where the server of this command and environment listens."""
-    start = {name: value for name, value in env.items() if name.startswith(ACT_AT_START)}
+    start = {name: value for name, value in env.items() if acts_at_start(name)}
     digest = hashlib.sha256(json.dumps([kind, list(command), start], sort_keys=True).encode()).hexdigest()
     return private_folder("servers") / f"{kind}-{digest[:16]}"
+
+
+def acts_at_start(name: str) -> bool:
+    return name.startswith(ACT_AT_START)
 
 
 def reach(at: Path, command: Sequence[str], env: Mapping[str, str]) -> socket.socket:
@@ -58,12 +70,10 @@ def connect(at: Path) -> socket.socket:
 
 def _start(at: Path, command: Sequence[str], env: Mapping[str, str]) -> bool:
     """Start the server with its socket open already; False if another one holds the address."""
-    lock = os.open(at.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(lock)
+    lock = _hold(at)
+    if lock is None:
         return False
+    _forget_the_killed(at)
     with socket.socket(socket.AF_UNIX) as listener, at.with_suffix(".log").open("wb") as log:
         at.unlink(missing_ok=True)
         listener.bind(str(at))
@@ -85,6 +95,29 @@ def _start(at: Path, command: Sequence[str], env: Mapping[str, str]) -> bool:
         finally:
             os.close(lock)
     return True
+
+
+def _hold(at: Path) -> int | None:
+    """The lock of this address; None where somebody holds it, or has just removed its file."""
+    path = at.with_suffix(".lock")
+    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    with contextlib.suppress(BlockingIOError, FileNotFoundError):
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(lock), path.stat()):
+            return lock
+    os.close(lock)
+    return None
+
+
+def _forget_the_killed(mine: Path) -> None:
+    """Remove the files of other servers that ended long ago and could not do it themselves."""
+    for path in mine.parent.glob("*.lock"):
+        other = path.with_suffix("")
+        with contextlib.suppress(OSError):
+            if other != mine and path.stat().st_mtime < time.time() - FORGOTTEN and (lock := _hold(other)) is not None:
+                for file in (other, other.with_suffix(".log"), path):
+                    file.unlink(missing_ok=True)
+                os.close(lock)
 
 
 def ask(connection: socket.socket, env: Mapping[str, str], descriptors: Sequence[int], **about: Any) -> None:

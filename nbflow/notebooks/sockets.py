@@ -18,6 +18,9 @@ from nbflow.errors import Unavailable
 NAME = 12
 """Characters of the token that name its folder."""
 
+LONGEST_NAME = "servers/attempt-0123456789abcdef"
+"""Of all sockets in these folders, the one with the longest name: a server's."""
+
 LONGEST = 103
 """Bytes that a socket's path may have on every system (macOS: 103, Linux: 107)."""
 
@@ -26,6 +29,11 @@ def make(token: str) -> Path:
     """The folder of this attempt, empty, 0700 and ours. Raises Unavailable where there is none to be had."""
     remove(token)
     return private_folder(_name(token))
+
+
+def places(token: str) -> list[Path]:
+    """Where there is a folder for this attempt; none before `make`, and none after `remove`."""
+    return [home / _name(token) for home in _homes() if (home / _name(token)).exists()]
 
 
 def _name(token: str) -> str:
@@ -37,12 +45,15 @@ def _name(token: str) -> str:
 
 def private_folder(name: str) -> Path:
     """A folder of that name, made if need be, which nobody but this user can enter. Raises Unavailable."""
-    home = next(_homes(), None)
-    if home is None:
-        raise Unavailable("there is no folder for temporary files with a path short enough for sockets")
-    for folder in (home, home / name):
-        _make_private(folder)
-    return home / name
+    refused = Unavailable("there is no folder for temporary files with a path short enough for sockets")
+    for home in _homes():
+        try:
+            for folder in (home, home / name):
+                _make_private(folder)
+            return home / name
+        except Unavailable as error:  # somebody else's; perhaps there is another place
+            refused = error
+    raise refused
 
 
 def remove(token: str) -> None:
@@ -56,7 +67,7 @@ def _homes() -> Iterator[Path]:
     """Where the folders may be, the best place first; only places whose paths stay short enough."""
     for root in dict.fromkeys(root for root in _roots() if root and Path(root).is_dir() and os.access(root, os.W_OK)):
         home = Path(root).resolve() / f"nbflow-{os.getuid()}"
-        if len(os.fsencode(home / ("x" * NAME) / "kernel-5")) <= LONGEST:
+        if len(os.fsencode(home / LONGEST_NAME)) <= LONGEST:
             yield home
 
 

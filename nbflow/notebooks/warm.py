@@ -151,22 +151,12 @@ async def _fork_kernel(
     connection.settimeout(ANSWER)
     servers.ask(connection, env, given, **about)
     connection.setblocking(False)
-    answer = await asyncio.wait_for(_answer(connection), ANSWER)
-    if "pid" not in answer:
+    await asyncio.wait_for(readable(connection.fileno()), ANSWER)
+    data, handles, _, _ = socket.recv_fds(connection, 4096, 1)
+    answer = json.loads(data or b"{}")
+    if not handles:
         raise ConnectionError(f"the kernel's server answered {answer}")
-    return ForkedKernel(answer["pid"], connection)
-
-
-async def _answer(connection: socket.socket) -> dict[str, Any]:
-    """One line, byte by byte: what follows it belongs to the next."""
-    loop, data = asyncio.get_running_loop(), b""
-    while not data.endswith(b"\n"):
-        more = await loop.sock_recv(connection, 1)
-        if not more:
-            raise ConnectionResetError("the kernel's server is gone")
-        data += more
-    answer: dict[str, Any] = json.loads(data)
-    return answer
+    return ForkedKernel(answer["pid"], handles[0], connection)
 
 
 @dataclass(slots=True)
@@ -177,6 +167,8 @@ class ForkedKernel:
     """
 
     pid: int
+    handle: int
+    """On this very process (pidfd); ours to close."""
     connection: socket.socket
     returncode: int | None = None
     is_known: bool = True
@@ -185,11 +177,6 @@ class ForkedKernel:
     stdin: None = None
     stdout: None = None
     stderr: None = None
-    _alive: int = -1
-
-    def __post_init__(self) -> None:
-        with contextlib.suppress(ProcessLookupError):  # gone already: its server says how
-            self._alive = os.pidfd_open(self.pid)
 
     def poll(self) -> int | None:
         if self.returncode is None:
@@ -212,19 +199,17 @@ class ForkedKernel:
     @property
     def is_there(self) -> bool:
         """Whether this very process lives, whoever has its number now."""
-        return self._alive >= 0 and not select.select([self._alive], [], [], 0)[0]
+        return self.returncode is None and not select.select([self.handle], [], [], 0)[0]
 
     def _end(self, code: int, *, is_known: bool) -> None:
         self.returncode, self.is_known = code, is_known
         self.connection.close()
-        if self._alive >= 0:
-            os.close(self._alive)
-            self._alive = -1
+        os.close(self.handle)
 
     async def ended(self) -> None:
         """Return when the process has ended and its exit code is known, or cannot be known any more."""
         while self.poll() is None:
-            await readable(self._alive if self._is_orphan() else self.connection.fileno())
+            await readable(self.handle if self._is_orphan() else self.connection.fileno())
 
     def _is_orphan(self) -> bool:
         """Its server is gone: only the process itself tells of its end."""
@@ -239,8 +224,8 @@ class ForkedKernel:
         return self.poll()
 
     def send_signal(self, number: int) -> None:
-        if self._alive >= 0 and self.returncode is None:
-            signal.pidfd_send_signal(self._alive, number)
+        if self.returncode is None:
+            signal.pidfd_send_signal(self.handle, number)
 
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal
-from urllib.parse import quote
 
 from nbflow.settings.kinds import (
     ADDRESS,
@@ -46,10 +45,9 @@ class Settings:
     env: tuple[str, ...] = ()
 
     def database_url(self, project: Path) -> str:
-        """The database's address; the path of a SQLite file becomes absolute, percent-encoded as in any URL."""
+        """The database's address; the path of a SQLite file becomes absolute."""
         path = self.database.removeprefix(_SQLITE)
-        folder = Path(quote(str(project.absolute())))
-        return self.database if path == self.database else f"{_SQLITE}{folder / path}"
+        return self.database if path == self.database else f"{_SQLITE}{project.absolute() / path}"
 
     def template_env(self, environ: Mapping[str, str]) -> dict[str, str]:
         """The environment variables that templates may use, as far as they are set."""
@@ -94,7 +92,8 @@ SETTINGS = (
             "Address of the app: stands in the links of alerts; allowed host and origin."),
     Setting("kernels.start", "kernel_start", one_of("warm", "cold"), '"warm"',
             "Whether kernels are forked from a process that has done its imports."),
-    Setting("kernels.preload", "kernel_preload", TEXTS, "[]", "Modules that this process imports as well."),
+    Setting("kernels.preload", "kernel_preload", TEXTS, "[]",
+            "Modules that this process imports as well; where a file of your own changes, a new one is started."),
     Setting("kernels.idle", "kernel_idle", DURATION, '"10m"', "How long this process stays without use."),
     Setting("keep.runs", "keep_runs", DURATION, '"180d"', "How long finished runs are kept."),
     Setting("templates.env", "env", VARIABLES, "[]", "Environment variables that templates may use."),

@@ -50,6 +50,16 @@ def test_a_folder_that_others_can_enter_is_refused(root: Path) -> None:
     assert (home / TOKEN[:12]).exists()
 
 
+def test_where_somebody_else_has_the_name_another_place_is_taken(
+    root: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path_factory.mktemp("o")
+    monkeypatch.setattr(sockets, "_roots", lambda: (str(root), str(other)))
+    (root / f"nbflow-{os.getuid()}").write_text("a file, for instance")
+    assert sockets.make(TOKEN).is_relative_to(other)
+    assert sockets.places(TOKEN) == [other / f"nbflow-{os.getuid()}" / TOKEN[:12]]
+
+
 def test_a_link_is_refused(root: Path, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir(mode=0o700)
     (root / f"nbflow-{os.getuid()}").symlink_to(tmp_path / "elsewhere")
