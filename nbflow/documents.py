@@ -253,6 +253,51 @@ class DoctorDocument(TypedDict):
     checks: list[CheckDocument]
 
 
+class SkipDocument(TypedDict):
+    """Ticks in a row that started no run: the first and the last instant, why, and when that was found."""
+
+    pipeline: str
+    first: str
+    last: str
+    reason: str
+    at: str
+
+
+class SkipsDocument(TypedDict):
+    skips: list[SkipDocument]
+
+
+class ChangeDocument(TypedDict):
+    """One line of the change log. `pipeline` is null where the installation changed, `run` where no run did."""
+
+    seq: int
+    at: str
+    event: str
+    pipeline: str | None
+    run: str | None
+    task: str | None
+    attempt: int | None
+    before: str | None
+    after: str | None
+    by: str | None
+    note: str | None
+
+
+class ChangesDocument(TypedDict):
+    """`last` is where the next look begins: `?after=` it."""
+
+    changes: list[ChangeDocument]
+    last: int
+
+
+class CallerDocument(TypedDict):
+    """`until` is when the token that was shown runs out."""
+
+    name: str
+    role: str
+    until: str | None
+
+
 class UserDocument(TypedDict):
     """`signs_in` is whether the user has a password."""
 

@@ -16,7 +16,10 @@ if TYPE_CHECKING:  # `nbflow next --cron` prints a document and needs nothing of
         BackfillItemDocument,
         BackfillPreviewDocument,
         BackfillsDocument,
+        CallerDocument,
         CellDocument,
+        ChangeDocument,
+        ChangesDocument,
         DoctorDocument,
         EstimateDocument,
         LogDocument,
@@ -31,6 +34,8 @@ if TYPE_CHECKING:  # `nbflow next --cron` prints a document and needs nothing of
         RunsDocument,
         ScheduleDocument,
         ShowDocument,
+        SkipDocument,
+        SkipsDocument,
         StatusDocument,
         TaskDocument,
         TaskRunDocument,
@@ -46,9 +51,10 @@ if TYPE_CHECKING:  # `nbflow next --cron` prints a document and needs nothing of
     from nbflow.estimates import Estimate
     from nbflow.model import Param, Schedule, Task, TaskKey
     from nbflow.notebooks.show import ShownCell
-    from nbflow.people import Token, User
-    from nbflow.run import Attempt, Run, TaskRun
+    from nbflow.people import Caller, Token, User
+    from nbflow.run import Attempt, Change, Run, TaskRun
     from nbflow.schedule import Tick
+    from nbflow.timetable import Skip
 
 
 @overload
@@ -267,7 +273,51 @@ def tick(of: Tick) -> TickDocument:
     return {"utc": instant(of.instant), "local": of.local.isoformat(timespec="seconds"), "note": of.note}
 
 
+# --- schedules ----------------------------------------------------------------------------------------------------
+
+
+def skips_document(skips: Iterable[Skip]) -> SkipsDocument:
+    return {"skips": [skip(each) for each in skips]}
+
+
+def skip(of: Skip) -> SkipDocument:
+    return {
+        "pipeline": of.pipeline,
+        "first": instant(of.first),
+        "last": instant(of.last),
+        "reason": of.reason,
+        "at": instant(of.at),
+    }
+
+
+# --- the change log ------------------------------------------------------------------------------------------------
+
+
+def changes_document(changes: Sequence[Change], after: int) -> ChangesDocument:
+    return {"changes": [change(each) for each in changes], "last": changes[-1].seq if changes else after}
+
+
+def change(of: Change) -> ChangeDocument:
+    return {
+        "seq": of.seq,
+        "at": instant(of.at),
+        "event": of.event,
+        "pipeline": of.pipeline or None,
+        "run": of.run,
+        "task": of.key.address if of.key else None,
+        "attempt": of.attempt,
+        "before": of.before,
+        "after": of.after,
+        "by": of.by,
+        "note": of.note,
+    }
+
+
 # --- people -------------------------------------------------------------------------------------------------------
+
+
+def caller(of: Caller) -> CallerDocument:
+    return {"name": of.name, "role": of.role.word, "until": instant(of.until)}
 
 
 def users_document(users: Iterable[User]) -> UsersDocument:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import getpass
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from nbflow import doctor, settings
-from nbflow.api import Api, Caller, Role
+from nbflow import doctor, readiness, settings
+from nbflow.api import Api, Caller, Entrance, Role
 from nbflow.clock import SystemClock
 from nbflow.engine import Engine
 from nbflow.errors import InvalidInput
@@ -147,17 +147,21 @@ class Doors:
         self.settings = settings.load(self.project, os.environ)
         self.outputs = self.project / self.settings.outputs
         self.workspace = FolderWorkspace(self.project, self.settings)
+        self._by_name = FolderWorkspace(self.project, self.settings, takes_paths=False)
         self.store = LazyStore(self.settings.database_url(self.project))
         self.owners = LockedOwners(self.project / settings.STATE / "engines")
         self.clock = SystemClock()
         self._slots = slots or self.settings.slots
 
     def api(self, caller: Caller, driver: Driver | None = None) -> Api:
-        """What the caller may ask and order. Without a driver nothing is executed in this process."""
+        """What the caller may ask and order.
+
+        Without a driver, as in a web server, nothing is executed in this process, and pipelines go by name alone.
+        """
         return Api(
             caller=caller,
             store=self.store,
-            workspace=self.workspace,
+            workspace=self.workspace if driver else self._by_name,
             logs=FolderLogs(self.outputs),
             clock=self.clock,
             driver=driver,
@@ -168,6 +172,15 @@ class Doors:
                 project=self.project, outputs=self.outputs, open_store=self.store.open, workspace=self.workspace
             ),
         )
+
+    def entrance(self) -> Entrance:
+        """How strangers become callers, for a process that serves them."""
+        return Entrance(self.store, self.clock)
+
+    def probes(self) -> Mapping[str, Callable[[], str]]:
+        """Why nbflow is not ready for work, by name; any of them may hang."""
+        watch = self.api(Caller(name="readiness", role=Role.VIEWER))
+        return readiness.probes(watch, self.outputs, self.settings.database_file(self.project))
 
     def engine(self, kind: str) -> tuple[Engine, LocalExecutor]:
         """An engine that is known as alive from now on. The notebooks of a scheduler's outlive it."""

@@ -4,9 +4,9 @@ from nbflow.api.actions import Actions
 from nbflow.api.bound import Store
 from nbflow.api.definitions import Definitions, next_ticks
 from nbflow.api.entrance import Entrance
+from nbflow.api.health import Health
 from nbflow.api.history import History
 from nbflow.api.people import People
-from nbflow.api.reasons import Reasons
 from nbflow.api.roles import Caller, Role, needs
 from nbflow.api.runs import Runs
 from nbflow.api.schedules import Schedules
@@ -14,6 +14,7 @@ from nbflow.api.views import (
     BackfillPreview,
     BackfillView,
     Check,
+    Figures,
     LogView,
     NewToken,
     PipelineView,
@@ -23,7 +24,7 @@ from nbflow.api.views import (
 )
 
 
-class Api(Definitions, History, Reasons, Runs, Actions, Schedules, People):
+class Api(Definitions, History, Runs, Actions, Schedules, People, Health):
     """Reads and commands for one caller. Methods raise NbflowError; nothing else is meant for people."""
 
 
@@ -34,6 +35,7 @@ __all__ = [
     "Caller",
     "Check",
     "Entrance",
+    "Figures",
     "LogView",
     "NewToken",
     "PipelineView",

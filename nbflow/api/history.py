@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from statistics import median
 
+from nbflow import why as sentences
 from nbflow.api.bound import Bound
 from nbflow.api.roles import Role, needs
 from nbflow.api.views import Check, LogView, RunView
@@ -22,6 +24,7 @@ from nbflow.run import (
     Run,
 )
 from nbflow.states import RunKind, RunState
+from nbflow.why import Owner, Surroundings
 
 GOOD_RUNS = 20
 """Runs that say when a pipeline is usually ready."""
@@ -70,17 +73,25 @@ class History(Bound):
     def log(self, ref: str, task: str, number: int | None = None) -> LogView:
         """The executed notebook of an attempt, by default the latest."""
         view = self.status(ref)
+        attempt = self._tried(view, task, number)
+        notebook = self._logs.notebook(attempt.id, view.run.pipeline)
+        return LogView(attempt=attempt, path=view.notebooks[attempt.id], notebook=notebook)
+
+    @needs(Role.VIEWER)
+    def events(self, ref: str, task: str, number: int | None = None) -> Path:
+        """The file of what an attempt did, an event a line (semantics §8); it may not exist yet."""
+        view = self.status(ref)
+        return view.notebooks[self._tried(view, task, number).id].with_name("events.jsonl")
+
+    def _tried(self, view: RunView, task: str, number: int | None) -> Attempt:
         key = live_run(view.stored).get(TaskKey.parse(task)).key
-        tried = view.attempts.get(key, ())
-        chosen = [attempt for attempt in tried if number in {None, attempt.number}]
+        chosen = [attempt for attempt in view.attempts.get(key, ()) if number in {None, attempt.number}]
         if not chosen:
             which = f"attempt {number}" if number else "attempt"
             raise NotFound(
-                f"task '{key.address}' of run {view.run.id} has no {which}",
-                hint=f"Ask why: nbflow why {view.run.id} {key.address}.",
+                f"task '{key.address}' of run {view.run.id} has no {which}", hint=self.why(view.run.id, task)
             )
-        notebook = self._logs.notebook(chosen[-1].id, view.run.pipeline)
-        return LogView(attempt=chosen[-1], path=view.notebooks[chosen[-1].id], notebook=notebook)
+        return chosen[-1]
 
     @needs(Role.VIEWER)
     def progress(self, run: Run, attempt: Attempt) -> Progress | None:
@@ -108,6 +119,30 @@ class History(Bound):
     def changes(self, after: int = 0, ref: str | None = None) -> Sequence[Change]:
         """The change log, of one run or of all."""
         return self._store.changes(after, run=self._store.find_run(ref) if ref else None)
+
+    @needs(Role.VIEWER)
+    def why(self, ref: str, task: str) -> str:
+        """One sentence: why a task run stands where it stands."""
+        live = live_run(self._store.load(self._store.find_run(ref)))
+        key = live.get(TaskKey.parse(task)).key
+        return self._whys(live, [key])[key]
+
+    @needs(Role.VIEWER)
+    def whys(self, stored: StoredRun) -> Mapping[TaskKey, str]:
+        """The same for every task run that has not ended."""
+        return self._whys(live_run(stored), [key for key, task in stored.tasks.items() if not task.state.is_terminal])
+
+    def _whys(self, live: LiveRun, keys: Sequence[TaskKey]) -> Mapping[TaskKey, str]:
+        if not keys:
+            return {}
+        around = Surroundings(
+            now=self._clock.now(),
+            owner=Owner.ALIVE if self._has_owner(live.run.id) else Owner.GONE,
+            pools=self._pools,
+            holders=self._store.pool_holders(),
+            usual=self.usual_seconds(live.run.pipeline),
+        )
+        return {key: sentences.why(live, key, around) for key in keys}
 
     @needs(Role.VIEWER)
     def doctor(self) -> tuple[Check, ...]:

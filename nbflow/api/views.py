@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from nbflow.run import (
     TaskRun,
 )
 from nbflow.schedule import Tick
+from nbflow.tally import Series
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +78,23 @@ class Check:
     is_fine: bool
     message: str
     hint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """Figures of the whole installation, none of them about one run."""
+
+    tallies: Mapping[Series, float]
+    """What was counted since the store was made."""
+    runs: Counter[str]
+    """Runs that have not ended, by state."""
+    tasks: Counter[str]
+    """Task runs of these, by state."""
+    pools: Mapping[str, int]
+    """Places of each pool."""
+    taken: Mapping[str, int]
+    heartbeat: timedelta | None
+    """Age of the scheduler's last sign of life; None where none leads."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from nbflow.run import (
     TaskRun,
 )
 from nbflow.states import RunKind, RunState
+from nbflow.tally import Series
 
 
 class RunStore(Protocol):
@@ -134,6 +135,14 @@ class ReadStore(Protocol):
 
     def latest_change(self) -> int:
         """The number of the newest entry of the change log; 0 before the first. Cheap: it is asked all the time."""
+        ...
+
+    def tallies(self) -> Mapping[Series, float]:
+        """What the decisions of all time added up to, by `nbflow.tally`."""
+        ...
+
+    def unfinished_counts(self) -> tuple[Mapping[str, int], Mapping[str, int]]:
+        """How many runs have not ended, and how many task runs these have, each by state."""
         ...
 
     def manifest_text(self, sha256: str) -> str:

@@ -18,6 +18,9 @@ from nbflow.run import (
 )
 from nbflow.timetable import Skip, Standing
 
+LEADER_TTL = timedelta(seconds=15)
+"""How long a leader's row lives after its last sign of life (semantics §9)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leader:

@@ -15,7 +15,7 @@ from nbflow.admission import Limits
 from nbflow.engine import Engine
 from nbflow.errors import Conflict, LeaseLost, Unavailable
 from nbflow.model import RunId
-from nbflow.ports import Leader, Owners, ReadStore, RunStore, ScheduleStore, Workspace
+from nbflow.ports import LEADER_TTL, Leader, Owners, ReadStore, RunStore, ScheduleStore, Workspace
 from nbflow.run import Run
 from nbflow.scheduler.backfilling import Backfilling
 from nbflow.scheduler.catalog import Catalog
@@ -23,7 +23,7 @@ from nbflow.scheduler.firing import Firing
 
 __all__ = ["LOOK", "TTL", "Scheduler"]
 
-TTL = timedelta(seconds=15)
+TTL = LEADER_TTL
 """How long the leader leads without a sign of life (semantics §9)."""
 
 LOOK = timedelta(seconds=0.5)

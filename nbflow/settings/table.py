@@ -49,6 +49,11 @@ class Settings:
         path = self.database.removeprefix(_SQLITE)
         return self.database if path == self.database else f"{_SQLITE}{project.absolute() / path}"
 
+    def database_file(self, project: Path) -> Path | None:
+        """The database's file, absolute; None where it is a server."""
+        url = self.database_url(project)
+        return Path(url.removeprefix(_SQLITE)) if url.startswith(_SQLITE) else None
+
     def template_env(self, environ: Mapping[str, str]) -> dict[str, str]:
         """The environment variables that templates may use, as far as they are set."""
         return {name: environ[name] for name in self.env if name in environ}

@@ -9,10 +9,12 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, bindparam, insert, select, update
 
+from nbflow import tally
 from nbflow.errors import Conflict, LeaseLost, NotFound, PoolFull, StaleVersion
 from nbflow.model import RunId, TaskKey
 from nbflow.ports import FrozenPipeline, Lease
 from nbflow.run import Answer, Asked, Attempt, Decision, Request, Run, TaskRun
+from nbflow.stores import tallies
 from nbflow.stores.backfills import SqlBackfills
 from nbflow.stores.database import PATIENCE, Database
 from nbflow.stores.history import SqlHistory
@@ -23,6 +25,7 @@ from nbflow.stores.rows import attempt_row, attempt_values, key_of, run_values, 
 from nbflow.stores.schedules import SqlSchedules
 from nbflow.stores.schema import LIVE, UNFINISHED, attempts, requests, runs, task_runs
 from nbflow.stores.steps import create_run, leave_request, log, read_run
+from nbflow.stores.tallies import SqlTallies
 
 _UPDATE_TASK = update(task_runs).where(
     task_runs.c.run == bindparam("of_run"),
@@ -43,7 +46,7 @@ _HOLDERS = (
 )
 
 
-class SqlStore(SqlHistory, SqlSchedules, SqlBackfills, SqlPeople, SqlOutbox):
+class SqlStore(SqlHistory, SqlSchedules, SqlBackfills, SqlPeople, SqlOutbox, SqlTallies):
     """Every side of a store (see nbflow.ports). Safe to use from several threads.
 
     Opening makes the database where there is none, and brings an older one up to date. Raises Unavailable where it
@@ -80,6 +83,7 @@ class SqlStore(SqlHistory, SqlSchedules, SqlBackfills, SqlPeople, SqlOutbox):
             if started:
                 _check_pools(connection, saved.id, started, pools)
             log(connection, decision.changes)
+            tallies.add(connection, tally.added(decision))
             _save_answers(connection, saved.id, decision.answers)
             keep_notices(connection, decision.notices)
         return saved

@@ -25,13 +25,22 @@ class FolderWorkspace:
     """The project on disk; `ports.Workspace` has the contract. Every call looks anew.
 
     A path given to `load` begins at the current folder, or else at the project. One outside the project is allowed,
-    because somebody named it: its own folder then limits its notebooks.
+    because somebody named it: its own folder then limits its notebooks. Without `takes_paths` only names are known:
+    who asks over the web must not have a file of this machine executed that is no pipeline of the project.
     """
 
-    def __init__(self, project: Path, settings: Settings, *, kernels: Collection[str] | None = None) -> None:
+    def __init__(
+        self,
+        project: Path,
+        settings: Settings,
+        *,
+        kernels: Collection[str] | None = None,
+        takes_paths: bool = True,
+    ) -> None:
         self._project, self._settings = project.absolute(), settings
         self._reader = Reader(self._project, settings, InstalledKernels() if kernels is None else kernels)
         self._frozen = FrozenNotebooks(self._project / STATE / "frozen")
+        self._takes_paths = takes_paths
 
     @property
     def frozen(self) -> Path:
@@ -54,7 +63,7 @@ class FolderWorkspace:
         manifests = self._manifests()
         if named := [path for path in manifests if name_in(text_of(path)) == name_or_path]:
             return self._reader.manifests(named)[0]
-        path = self._path(name_or_path)
+        path = self._path(name_or_path) if self._takes_paths else None
         if path is None:
             return self._by_parsed_name(name_or_path)
         if path.suffix == ".ipynb":

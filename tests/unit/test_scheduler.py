@@ -222,22 +222,6 @@ def test_commands_are_refused_where_nobody_would_carry_them_out() -> None:
     assert machine.store.asked_ownerless() == []
 
 
-def test_why_a_run_waits_is_said_in_one_sentence() -> None:
-    machine = Machine(scheduled(timing=None), scripts=lambda order: SLOW)
-    first = machine.api.trigger("nightly")
-    assert "no scheduler is running" in machine.api.why_run(first.id)
-    process = machine.start()
-    process.until(lambda: machine.store.load(first.id).run.state is RunState.RUNNING)
-    second = machine.api.trigger("nightly")
-    process.work(2 * SECOND, SECOND)
-    waits = f"run {first.id} is running, and max_active_runs of nightly is 1"
-    assert machine.api.why_run(second.id) == f"run {second.id} has not started: {waits}."
-    assert machine.api.why(second.id, "only") == f"only waits for its run to start: {waits}."
-    assert machine.api.why_run(first.id).startswith(f"run {first.id} is running, ")
-    process.kill()
-    assert "no scheduler is running" in machine.api.why(first.id, "only")
-
-
 # --- pauses ---------------------------------------------------------------------------------------------------------
 
 

@@ -363,6 +363,16 @@ def test_what_is_wrong_with_a_notebook_alone(project: Path) -> None:
     assert problems(definition)[0].startswith("broken.ipynb:1:1: notebook 'broken.ipynb' cannot be read: ")
 
 
+def test_who_comes_over_the_web_knows_names_and_no_paths(project: Path, tmp_path: Path) -> None:
+    one(tmp_path / "outside", "away")
+    one(project / "inside", "here")
+    web = FolderWorkspace(project, Settings(), kernels={"python3"}, takes_paths=False)
+    assert web.load("here").pipeline
+    for path in ("../outside", str(tmp_path / "outside"), "inside", "inside/pipeline.yaml", "inside/a.ipynb"):
+        with pytest.raises(NotFound):
+            web.load(path)
+
+
 def test_a_notebook_alone_outside_the_project(project: Path, tmp_path: Path) -> None:
     path = write_notebook(tmp_path / "away" / "a.ipynb", "pass")
     definition = workspace(project).load(str(path))

@@ -18,6 +18,7 @@ from nbflow.stores.schema.runs import (
     task_runs,
 )
 from nbflow.stores.schema.schedules import ACTIVE, WAITING, backfill_items, backfills, leaders, pipelines, skips
+from nbflow.stores.schema.tallies import tallies
 
 __all__ = [
     "ACTIVE",
@@ -39,6 +40,7 @@ __all__ = [
     "requests",
     "runs",
     "skips",
+    "tallies",
     "task_runs",
     "tokens",
     "users",

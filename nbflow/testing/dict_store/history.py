@@ -14,6 +14,7 @@ from nbflow.model import PipelineName, RunId, TaskKey, TaskName
 from nbflow.ports import StoredRun
 from nbflow.run import Attempt, Change, Run
 from nbflow.states import AttemptState, RunKind, RunState
+from nbflow.tally import Series
 from nbflow.testing.dict_store.kept import Kept
 from nbflow.text import fold
 
@@ -89,6 +90,14 @@ class History(Kept):
 
     def latest_change(self) -> int:
         return self._changes[-1].seq if self._changes else 0
+
+    def tallies(self) -> Mapping[Series, float]:
+        return dict(self._tallies)
+
+    def unfinished_counts(self) -> tuple[Mapping[str, int], Mapping[str, int]]:
+        unfinished = [record for record in self._records.values() if not record.run.state.is_terminal]
+        tasks = (task.state.value for record in unfinished for task in record.tasks.values())
+        return Counter(record.run.state.value for record in unfinished), Counter(tasks)
 
     def manifest_text(self, sha256: str) -> str:
         if sha256 not in self._texts:

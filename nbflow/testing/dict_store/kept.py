@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -12,6 +13,7 @@ from nbflow.model import AttemptId, Pipeline, PipelineName, RunId, TaskKey
 from nbflow.people import Token, User
 from nbflow.ports import FrozenPipeline, Leader, Lease, Message
 from nbflow.run import Attempt, Change, Request, Run, TaskRun
+from nbflow.tally import Series
 from nbflow.timetable import Skip, Standing
 
 
@@ -77,6 +79,7 @@ class Kept:
         self._users: dict[str, User] = {}
         self._tokens: dict[int, Token] = {}
         self._last_token = 0
+        self._tallies: Counter[Series] = Counter()
 
     @contextmanager
     def _whole(self) -> Iterator[None]:

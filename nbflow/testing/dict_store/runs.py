@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from nbflow import tally
 from nbflow.errors import LeaseLost, NotFound, PoolFull, StaleVersion
 from nbflow.model import AttemptId, PipelineName, RunId, TaskKey
 from nbflow.ports import FrozenPipeline, Lease, changelog
@@ -54,6 +55,7 @@ class Runs(Requests, Outbox):
         self._keep(saved)
         self._attempt_tokens |= {attempt.token: None for attempt in decision.attempts}
         self._log(decision.changes)
+        self._tallies.update(tally.added(decision))
         self._answer(saved.run.id, decision.answers)
         self._keep_notices(decision.notices)
         return saved.run

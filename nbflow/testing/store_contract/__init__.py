@@ -20,11 +20,12 @@ from nbflow.testing.store_contract.people import People, Tokens
 from nbflow.testing.store_contract.requests import Requests
 from nbflow.testing.store_contract.runs import NewRuns
 from nbflow.testing.store_contract.standings import Standings
+from nbflow.testing.store_contract.tallies import Tallies
 
 __all__ = ["StoreContract", "everything", "refused"]
 
 
-class RunStoreContract(NewRuns, Decisions, Attempts, Pools, Leases, Requests, FindRun, Listing, History):
+class RunStoreContract(NewRuns, Decisions, Attempts, Pools, Leases, Requests, FindRun, Listing, History, Tallies):
     """Every behaviour of ports.RunStore and ports.ReadStore."""
 
 

@@ -44,6 +44,8 @@ def everything(store: Store) -> tuple[object, ...]:
         store.users(),
         store.tokens(),
         store.messages(limit=1000),
+        store.tallies(),
+        store.unfinished_counts(),
     )
 
 

@@ -1,0 +1,29 @@
+"""Figures of the whole installation."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from nbflow.api.bound import Bound
+from nbflow.api.roles import Role, needs
+from nbflow.api.views import Figures
+from nbflow.ports import LEADER_TTL
+
+
+class Health(Bound):
+    """Reads for those who watch over nbflow itself."""
+
+    @needs(Role.VIEWER)
+    def figures(self) -> Figures:
+        """What was counted, what has not ended, who holds the pools, and how old the scheduler's heartbeat is."""
+        leader = self._store.leader()
+        age = self._store.now(self._clock.now()) - (leader.expires - LEADER_TTL) if leader else None
+        runs, tasks = self._store.unfinished_counts()
+        return Figures(
+            tallies=self._store.tallies(),
+            runs=Counter(runs),
+            tasks=Counter(tasks),
+            pools=self._pools,
+            taken={pool: len(holders) for pool, holders in self._store.pool_holders().items()},
+            heartbeat=age,
+        )
