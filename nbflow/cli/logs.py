@@ -103,12 +103,16 @@ class _Printed:
         self._lines: list[str] = []
 
     def add(self, run: Run, log: LogView) -> None:
-        if self._attempt is None or log.attempt.id != self._attempt.id:
+        before, self._attempt = self._attempt, log.attempt
+        if before is None or log.attempt.id != before.id:
             self._lines = []
             _print_header(self._out, run, log.attempt)
-        elif log.attempt.state is not self._attempt.state and log.attempt.state.is_terminal:
+        self._add_lines(log)
+        if before and log.attempt.state is not before.state and log.attempt.state.is_terminal:
+            self._out.print()
             _print_header(self._out, run, log.attempt)
-        self._attempt = log.attempt
+
+    def _add_lines(self, log: LogView) -> None:
         lines = followed_lines(log.notebook)
         texts = [line.plain for line in lines]
         same = next((at for at, (old, new) in enumerate(zip(self._lines, texts, strict=False)) if old != new), None)

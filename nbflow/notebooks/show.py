@@ -97,7 +97,10 @@ def cell_lines(cell: ShownCell, language: str, *, most: int | None = None) -> li
 
 
 def followed_lines(notebook: Notebook) -> list[Text]:
-    """What has run until now, in order. Later calls only add lines, unless a cell changes what it has shown."""
+    """What has run until now, in order. Later calls only add lines, unless a cell changes what it has shown.
+
+    The blank line behind the last cell is left to what comes next: the cell may have more to say.
+    """
     language, lines, held = language_of(notebook), list[Text](), list[Text]()
     for cell in cells_of(notebook):
         shown = cell_lines(_without_ending(cell), language)
@@ -106,7 +109,7 @@ def followed_lines(notebook: Notebook) -> list[Text]:
             held = []
         elif cell.kind != "code":
             held += shown
-    return lines
+    return lines[:-1]
 
 
 def _without_ending(cell: ShownCell) -> ShownCell:
