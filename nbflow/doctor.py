@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from nbflow.api import Check
+from nbflow.api import Check, SchedulerView
 from nbflow.errors import NbflowError
 from nbflow.ports import Workspace
 
@@ -21,13 +21,19 @@ LOW_DISK = 1024**3
 
 
 def checks(
-    *, project: Path, outputs: Path, open_store: Callable[[], object], workspace: Workspace
+    *,
+    project: Path,
+    outputs: Path,
+    open_store: Callable[[], object],
+    find_scheduler: Callable[[], SchedulerView | None],
+    workspace: Workspace,
 ) -> Sequence[Callable[[], Check]]:
     """The checks of one project, in the order in which a person would look."""
     looks: dict[str, Callable[[], Check]] = {
         "system": _system,
         "project folder": lambda: _folder("project folder", project),
         "database": lambda: _database(open_store),
+        "scheduler": lambda: _scheduler(find_scheduler()),
         "outputs folder": lambda: _folder("outputs folder", outputs),
         "disk": lambda: _disk(outputs),
         "kernel sockets": _sockets,
@@ -61,6 +67,16 @@ def _folder(name: str, path: Path) -> Check:
 
 def _database(open_store: Callable[[], object]) -> Check:
     return Check(name="database", is_fine=True, message=str(open_store()))
+
+
+def _scheduler(found: SchedulerView | None) -> Check:
+    if found is None:
+        message = "none is running; nbflow up starts the runs of schedules"
+        return Check(name="scheduler", is_fine=True, message=message)
+    if found.is_alive:
+        return Check(name="scheduler", is_fine=True, message=f"{found.engine} leads")
+    message = f"{found.engine} is gone without a word, last seen {found.expires:%Y-%m-%d %H:%M} UTC"
+    return Check(name="scheduler", is_fine=False, message=message, hint="Start another: nbflow up.")
 
 
 def _disk(outputs: Path) -> Check:

@@ -158,7 +158,7 @@ class Doors:
 
         Without a driver, as in a web server, nothing is executed in this process, and pipelines go by name alone.
         """
-        return Api(
+        api = Api(
             caller=caller,
             store=self.store,
             workspace=self.workspace if driver else self._by_name,
@@ -169,9 +169,14 @@ class Doors:
             pools=self.settings.pools,
             slots=self._slots or cores(),
             checks=doctor.checks(
-                project=self.project, outputs=self.outputs, open_store=self.store.open, workspace=self.workspace
+                project=self.project,
+                outputs=self.outputs,
+                open_store=self.store.open,
+                find_scheduler=lambda: api.scheduler(),
+                workspace=self.workspace,
             ),
         )
+        return api
 
     def entrance(self) -> Entrance:
         """How strangers become callers, for a process that serves them."""

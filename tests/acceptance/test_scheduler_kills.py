@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 import statistics
 import subprocess
@@ -79,9 +80,12 @@ def add_ticking(world: Watched) -> Path:
     )
 
 
-def settle(world: Watched) -> None:
+def settle(world: Watched, folder: Path) -> None:
     """No further tick; then every run that was begun ends."""
-    world.doors.store.pause("ticking", by="test", note="", now=world.doors.clock.now())
+    manifest = folder / "pipeline.yaml"
+    manifest.write_text(re.sub(r"schedule: .*\n", "", manifest.read_text()))
+    standing = world.store.standings()["ticking"]
+    eventually(lambda: world.store.standings()["ticking"].manifest != standing.manifest)
     eventually(world.are_ended, within=120)
 
 
@@ -109,7 +113,7 @@ def test_a_scheduler_killed_at_a_failpoint_is_followed_without_a_trace(world: Wa
     assert first.wait(60) == -signal.SIGKILL
     world.start_leader()
     eventually(lambda: RunState.SUCCESS in world.states().values(), within=60)
-    settle(world)
+    settle(world, folder)
     assert_as_without_a_kill(world, folder)
 
 
@@ -220,7 +224,7 @@ def test_kills_at_seeded_moments(world: Watched) -> None:
         killed_at = world.kill(scheduler)
         scheduler = world.start_leader()
         recoveries.append(time.monotonic() - killed_at)
-    settle(world)
+    settle(world, folder)
     assert_as_without_a_kill(world, folder)
     p95 = statistics.quantiles(recoveries, n=20)[-1]
     print(  # noqa: T201 - what the soak is for

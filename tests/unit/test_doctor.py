@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from nbflow import doctor
-from nbflow.api import Check
+from nbflow.api import Check, SchedulerView
 from nbflow.errors import Unavailable
 from nbflow.settings import Settings
 from nbflow.workspace import FolderWorkspace
 
 
-def look(project: Path, open_store: Callable[[], object] = lambda: "sqlite") -> dict[str, Check]:
+def look(
+    project: Path, open_store: Callable[[], object] = lambda: "sqlite", scheduler: SchedulerView | None = None
+) -> dict[str, Check]:
     """Every finding by its name."""
     workspace = FolderWorkspace(project, Settings())
-    looks = doctor.checks(project=project, outputs=project / ".nbflow/runs", open_store=open_store, workspace=workspace)
+    looks = doctor.checks(
+        project=project,
+        outputs=project / ".nbflow/runs",
+        open_store=open_store,
+        find_scheduler=lambda: scheduler,
+        workspace=workspace,
+    )
     found = [each() for each in looks]
     assert len({each.name for each in found}) == len(found)
     return {each.name: each for each in found}
@@ -95,3 +104,17 @@ def test_a_manifest_that_cannot_be_used(tmp_path: Path) -> None:
     manifest.write_text("name: P\n")
     found = look(tmp_path)["pipelines"]
     assert (found.message, found.hint) == (f"cannot be used: {manifest}", "nbflow validate")
+
+
+@pytest.mark.parametrize(
+    ("is_alive", "is_fine", "message"),
+    [
+        (True, True, "scheduler@host.7.abc leads"),
+        (False, False, "scheduler@host.7.abc is gone without a word, last seen 2026-04-01 09:00 UTC"),
+    ],
+)
+def test_who_leads_is_a_finding(tmp_path: Path, is_alive: bool, is_fine: bool, message: str) -> None:
+    at = datetime(2026, 4, 1, 9, tzinfo=UTC)
+    scheduler = SchedulerView(engine="scheduler@host.7.abc", expires=at, is_alive=is_alive, now=at)
+    found = look(tmp_path, scheduler=scheduler)["scheduler"]
+    assert (found.is_fine, found.message) == (is_fine, message)
