@@ -151,6 +151,7 @@ class PipelineDocument(TypedDict):
     tasks: int
     schedule: ScheduleDocument | None
     next: str | None
+    paused: bool
     last_run: RunDocument | None
     problems: list[ProblemDocument]
 

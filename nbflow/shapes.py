@@ -214,6 +214,7 @@ def pipeline(view: PipelineView) -> PipelineDocument:
         "tasks": len(of.tasks) if of else 0,
         "schedule": schedule(of.schedule) if of else None,
         "next": instant(view.next_tick.instant) if view.next_tick else None,
+        "paused": view.is_paused,
         "last_run": run(view.last_runs[0]) if view.last_runs else None,
         "problems": [problem(each) for each in view.definition.problems],
     }

@@ -16,6 +16,7 @@ from nbflow.ports import (
 )
 from nbflow.run import Run
 from nbflow.schedule import Tick
+from nbflow.timetable import Standing
 
 
 class Definitions(Bound):
@@ -30,20 +31,29 @@ class Definitions(Bound):
     def pipelines(self, runs: int = 1) -> tuple[PipelineView, ...]:
         """Every manifest of the project, broken ones too, with the last `runs` runs of each."""
         definitions = self._workspace.definitions()
-        recent = self._store.recent_runs(runs) if definitions else {}
-        return tuple(self._view(each, recent.get(PipelineName(each.name), ())) for each in definitions)
+        if not definitions:
+            return ()
+        recent, standings = self._store.recent_runs(runs), self._store.standings()
+        names = [PipelineName(each.name) for each in definitions]
+        return tuple(
+            self._view(each, recent.get(name, ()), standings.get(name))
+            for each, name in zip(definitions, names, strict=True)
+        )
 
     @needs(Role.VIEWER)
     def pipeline(self, name_or_path: str, runs: int = 10) -> PipelineView:
         """One pipeline with its last `runs` runs."""
         definition = self._workspace.load(name_or_path)
         name = PipelineName(definition.name)
-        return self._view(definition, self._store.list_runs(pipeline=name, limit=runs) if name else ())
+        if not name:
+            return self._view(definition, (), None)
+        recent = self._store.list_runs(pipeline=name, limit=runs)
+        return self._view(definition, recent, self._store.standings().get(name))
 
-    def _view(self, definition: Definition, runs: Sequence[Run]) -> PipelineView:
+    def _view(self, definition: Definition, runs: Sequence[Run], standing: Standing | None) -> PipelineView:
         timing = definition.pipeline.schedule if definition.pipeline else None
         tick = next(iter(schedule.ticks(timing, self._clock.now())), None) if timing else None
-        return PipelineView(definition=definition, last_runs=tuple(runs), next_tick=tick)
+        return PipelineView(definition=definition, last_runs=tuple(runs), next_tick=tick, standing=standing)
 
 
 def next_ticks(view: PipelineView, after: datetime, count: int) -> tuple[Tick, ...]:

@@ -20,6 +20,7 @@ from nbflow.run import (
 )
 from nbflow.schedule import Tick
 from nbflow.tally import Series
+from nbflow.timetable import Standing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,12 @@ class PipelineView:
     last_runs: tuple[Run, ...] = ()
     """Newest first."""
     next_tick: Tick | None = None
+    standing: Standing | None = None
+    """What schedulers know of it, such as a pause; None before one has seen it."""
+
+    @property
+    def is_paused(self) -> bool:
+        return self.standing is not None and self.standing.paused_at is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -133,12 +133,19 @@ def _print_pipelines(session: Session, views: Sequence[PipelineView]) -> None:
             str(len(pipeline.tasks)),
             cut(state_text(last.state), style_of(last.state)) if last else "",
             short_time(last.created_at, now) if last else "",
-            local_time(view.next_tick.instant) if view.next_tick else "",
+            _next(view),
             cut(schedule_text(pipeline.schedule)),
         )
     session.out.print(table)
     if any(view.definition.pipeline is None for view in views):
         session.say(f"What is wrong with them: {session.command('validate')}")
+
+
+def _next(view: PipelineView) -> Text:
+    """When the next run starts, or that none does."""
+    if view.is_paused:
+        return cut("paused", "yellow")
+    return cut(local_time(view.next_tick.instant) if view.next_tick else "")
 
 
 def _broken(definition: Definition) -> tuple[str, str, Text]:
@@ -179,6 +186,7 @@ def _print_pipeline(session: Session, view: PipelineView, pipeline: Pipeline) ->
     due = f", next {with_offset(view.next_tick.local)}" if view.next_tick else ""
     facts = {
         "schedule": f"{schedule_text(pipeline.schedule)}{due}",
+        "paused": _paused(view),
         "owner": pipeline.owner,
         "tags": ", ".join(pipeline.tags),
         "file": str(view.definition.path),
@@ -191,6 +199,16 @@ def _print_pipeline(session: Session, view: PipelineView, pipeline: Pipeline) ->
     if view.last_runs:
         out.print("\nLast runs", style="bold")
         print_runs(out, view.last_runs, with_pipeline=False)
+
+
+def _paused(view: PipelineView) -> str:
+    """Since when, by whom and why; empty where it is not."""
+    standing = view.standing
+    if standing is None or standing.paused_at is None:
+        return ""
+    by = f" by {standing.paused_by}" if standing.paused_by else ""
+    note = f": {one_line(standing.note)}" if standing.note else ""
+    return f"since {local_time(standing.paused_at)}{by}{note}"
 
 
 def _print_params(session: Session, pipeline: Pipeline) -> None:

@@ -7,7 +7,6 @@ import random
 import re
 import signal
 import statistics
-import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,7 +15,10 @@ import pytest
 from making import eventually, kill
 from schedulers import Watched, watched
 
+from nbflow.executors.processes import members
+from nbflow.executors.proctable import Marks
 from nbflow.failpoints import VARIABLE
+from nbflow.notebooks.folder import AttemptFolder
 from nbflow.states import AttemptState, RunState, TaskState
 
 pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="watches processes through /proc")
@@ -178,29 +180,16 @@ def test_a_second_scheduler_on_the_same_file_stands_by(world: Watched) -> None:
     eventually(lambda: world.leads(second))
 
 
-def victims(world: Watched, scheduler: subprocess.Popen[str], kind: str) -> Sequence[int]:
-    """Processes to choose from: the scheduler, or every guard, runner and kernel of a live attempt."""
-    if kind == "scheduler":
-        return [scheduler.pid]
-    tokens = {
-        attempt.token.encode()
-        for run in world.store.unfinished()
-        for attempts in world.store.attempts(run.id).values()
-        for attempt in attempts
-        if not attempt.state.is_terminal
-    }
-    return [pid for pid in pids() if any(token in environ(pid) for token in tokens)]
-
-
-def pids() -> list[int]:
-    return [int(each.name) for each in Path("/proc").iterdir() if each.name.isdigit()]
-
-
-def environ(pid: int) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/environ").read_bytes()
-    except OSError:
-        return b""
+def processes_of_attempts(world: Watched) -> Sequence[int]:
+    """Every guard, runner and kernel of a live attempt, and what they started."""
+    found: list[int] = []
+    for run in world.store.unfinished():
+        for attempts in world.store.attempts(run.id).values():
+            for attempt in attempts:
+                if not attempt.state.is_terminal:
+                    folder = AttemptFolder(world.doors.outputs / run.pipeline / attempt.id)
+                    found += members(Marks(attempt.token, folder.marker))
+    return found
 
 
 @pytest.mark.soak
@@ -210,24 +199,21 @@ def test_kills_at_seeded_moments(world: Watched) -> None:
     chance = random.Random(20261126)
     scheduler = world.start_leader()
     recoveries: list[float] = []
-    done = 0
-    while done < MOMENTS:
+    attempts_killed = 0
+    for _ in range(MOMENTS):
         time.sleep(chance.uniform(0.2, 1.5))
-        kind = chance.choice(["scheduler", "attempt"])
-        found = victims(world, scheduler, kind)
-        if not found:
-            continue
-        done += 1
-        if kind == "attempt":
-            kill(chance.choice(found))
-            continue
-        killed_at = world.kill(scheduler)
-        scheduler = world.start_leader()
-        recoveries.append(time.monotonic() - killed_at)
+        if chance.random() < 0.5:
+            kill(chance.choice(eventually(lambda: processes_of_attempts(world))))
+            attempts_killed += 1
+        else:
+            killed_at = world.kill(scheduler)
+            scheduler = world.start_leader()
+            recoveries.append(time.monotonic() - killed_at)
     settle(world, folder)
     assert_as_without_a_kill(world, folder)
     p95 = statistics.quantiles(recoveries, n=20)[-1]
     print(  # noqa: T201 - what the soak is for
-        f"\n{MOMENTS} kills, {len(recoveries)} of them of the scheduler; {len(world.states())} runs, as without one;"
+        f"\nkilled: the scheduler {len(recoveries)} times, a process of an attempt {attempts_killed} times;"
+        f" {len(world.states())} runs ended as without it;"
         f" the next scheduler led after {statistics.median(recoveries):.2f} s, p95 {p95:.2f} s"
     )

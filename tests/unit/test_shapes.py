@@ -183,6 +183,7 @@ def test_a_pipeline_of_the_list() -> None:
                     "end": None,
                 },
                 "next": "2026-04-01T09:00:00Z",
+                "paused": False,
                 "last_run": RUN,
                 "problems": [],
             }
