@@ -198,11 +198,9 @@ class Draft:
 
     def _reopen_below(self, key: TaskKey) -> None:
         """What the join rule decided below a task set by hand is decided anew."""
-        below = [self.get(down) for down in repair.below(self, [key])]
-        for task_run in below:
-            if task_run.by_rule:
-                self.back_to_waiting(task_run)
-        self.settle(task_run.key for task_run in below)
+        for down in repair.reopened(self, key):
+            self.back_to_waiting(self.get(down))
+        self.settle(repair.below(self, [key]))
 
     # --- the run itself --------------------------------------------------------------------------------------
 

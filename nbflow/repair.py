@@ -50,6 +50,11 @@ def to_mark(view: View, request: MarkRequested) -> TaskRun:
     return task_run
 
 
+def reopened(view: View, key: TaskKey) -> tuple[TaskKey, ...]:
+    """What becomes `waiting` again below a task run that is set by hand: what its join rule had decided."""
+    return tuple(down for down in below(view, [key]) if view.get(down).by_rule)
+
+
 def to_cancel(view: View, request: CancelRequested) -> tuple[TaskKey, ...]:
     """The unfinished task runs to stop. Raises Conflict where there is none."""
     if request.key is not None:

@@ -79,6 +79,14 @@ class Actions(Bound):
         return self._order(ref, request, watch)
 
     @needs(Role.OPERATOR)
+    def preview_mark(self, ref: str, task: str, state: TaskState, *, kill: bool = False) -> tuple[TaskKey, ...]:
+        """The task runs below that `mark` would let go on. Raises what it would raise."""
+        live = live_run(self._store.load(self._store.find_run(ref)))
+        key = live.get(TaskKey.parse(task)).key
+        repair.to_mark(live, MarkRequested(by=self.caller.name, key=key, state=state, kill=kill))
+        return repair.reopened(live, key)
+
+    @needs(Role.OPERATOR)
     def mark(
         self,
         ref: str,
@@ -95,6 +103,13 @@ class Actions(Bound):
             by=self.caller.name, key=self._key(ref, task), state=state, outputs=outputs or {}, note=note, kill=kill
         )
         return self._order(ref, request, watch)
+
+    @needs(Role.OPERATOR)
+    def preview_cancel(self, ref: str, task: str | None = None) -> tuple[TaskKey, ...]:
+        """The task runs that `cancel` would stop. Raises what it would raise."""
+        live = live_run(self._store.load(self._store.find_run(ref)))
+        key = live.get(TaskKey.parse(task)).key if task else None
+        return repair.to_cancel(live, CancelRequested(by=self.caller.name, key=key))
 
     @needs(Role.OPERATOR)
     def cancel(self, ref: str, task: str | None = None, *, note: str = "") -> Run:

@@ -167,6 +167,7 @@ def mark(
     note: Note = "",
     kill: Kill = False,
     slots: Slots = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what this would free.")] = False,
     as_json: Json = False,
 ) -> int:
     """Set a task's state by hand, and run what this frees.
@@ -179,10 +180,13 @@ def mark(
 
     outputs = typed_pairs(output or (), "--output")
     with session.open_runs(slots) as live:
-        before = live.api.status(run)
+        before, wanted = live.api.status(run), TaskState(state)
+        if dry_run:
+            freed = live.api.preview_mark(before.run.id, task, wanted, kill=kill)
+            session.say(f"waits again and goes on: {_names(freed)}" if freed else "nothing below waits for it")
+            return OK
 
         def work(driving: Driving) -> Run:
-            wanted = TaskState(state)
             return live.api.mark(before.run.id, task, wanted, outputs=outputs, note=note, kill=kill, watch=driving)
 
         view, driving = drive(session, live, before.run.pipeline, work)
@@ -201,6 +205,7 @@ def cancel(
         str | None, typer.Argument(metavar="TASK", help="Only this task; without it, the whole run.")
     ] = None,
     note: Note = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be stopped.")] = False,
 ) -> None:
     """Stop a run, or one task of it.
 
@@ -211,6 +216,9 @@ def cancel(
     from nbflow.model import TaskKey
 
     with session.open_runs() as live:
+        if dry_run:
+            session.say(f"would stop {_names(live.api.preview_cancel(run, task))}")
+            return
         cancelled = live.api.cancel(run, task, note=note)
         key = TaskKey.parse(task) if task else None
         view = follow(

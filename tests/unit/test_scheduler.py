@@ -7,13 +7,13 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from building import VALUE_ERROR
+from building import VALUE_ERROR, pipeline
 from scheduling import DAILY, MONDAY, Machine, Process, scheduled
 
 from nbflow.errors import Conflict, NotFound
-from nbflow.model import Schedule
+from nbflow.model import Schedule, TaskKey
 from nbflow.run import CancelRequested
-from nbflow.states import AttemptState, Cause, RunKind, RunState
+from nbflow.states import AttemptState, Cause, RunKind, RunState, TaskState
 from nbflow.testing.executor import Script
 
 DAY, HOUR, MINUTE, SECOND = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
@@ -220,6 +220,39 @@ def test_commands_are_refused_where_nobody_would_carry_them_out() -> None:
     with pytest.raises(Conflict, match="no scheduler is running"):
         machine.api.cancel(run.id)
     assert machine.store.asked_ownerless() == []
+
+
+def test_previews_name_what_would_be_touched_and_touch_nothing() -> None:
+    chained = replace(scheduled(timing=None), tasks=dict(pipeline(a="", b="a", c="b", other="").tasks))
+    machine = Machine(chained, scripts={("a", 1): FAILS, ("other", 1): SLOW})
+    process = machine.start()
+    run = machine.api.trigger("nightly")
+    process.until(lambda: machine.store.load(run.id).tasks[TaskKey("c")].state is TaskState.UPSTREAM_FAILED)
+    process.step(2 * SECOND)
+    before = machine.store.load(run.id)
+    assert machine.api.preview_mark(run.id, "a", TaskState.SUCCESS) == (TaskKey("b"), TaskKey("c"))
+    assert machine.api.preview_cancel(run.id) == (TaskKey("other"),)
+    with pytest.raises(Conflict, match="ended already"):
+        machine.api.preview_cancel(run.id, "a")
+    with pytest.raises(Conflict, match="is running"):
+        machine.api.preview_mark(run.id, "other", TaskState.SUCCESS)
+    assert machine.store.load(run.id) == before
+
+
+def test_why_a_run_waits_is_said_in_one_sentence() -> None:
+    machine = Machine(scheduled(timing=None), scripts=lambda order: SLOW)
+    first = machine.api.trigger("nightly")
+    assert "no scheduler is running" in machine.api.why_run(first.id)
+    process = machine.start()
+    process.until(lambda: machine.store.load(first.id).run.state is RunState.RUNNING)
+    second = machine.api.trigger("nightly")
+    process.work(2 * SECOND, SECOND)
+    waits = f"run {first.id} is running, and max_active_runs of nightly is 1"
+    assert machine.api.why_run(second.id) == f"run {second.id} has not started: {waits}."
+    assert machine.api.why(second.id, "only") == f"only waits for its run to start: {waits}."
+    assert machine.api.why_run(first.id).startswith(f"run {first.id} is running, ")
+    process.kill()
+    assert "no scheduler is running" in machine.api.why(first.id, "only")
 
 
 # --- pauses ---------------------------------------------------------------------------------------------------------
