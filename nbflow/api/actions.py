@@ -8,8 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from nbflow import params, repair
-from nbflow.api.bound import Bound
-from nbflow.api.history import live_run
+from nbflow.api.bound import Bound, live_run
 from nbflow.api.roles import Role, needs
 from nbflow.api.views import RepairView
 from nbflow.errors import Conflict, Unavailable

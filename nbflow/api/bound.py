@@ -8,8 +8,20 @@ from typing import Protocol
 from nbflow.api.roles import Caller
 from nbflow.api.views import Check
 from nbflow.errors import Conflict
+from nbflow.live import LiveRun
 from nbflow.model import RunId
-from nbflow.ports import Clock, Driver, Logs, Owners, PeopleStore, ReadStore, RunStore, ScheduleStore, Workspace
+from nbflow.ports import (
+    Clock,
+    Driver,
+    Logs,
+    Owners,
+    PeopleStore,
+    ReadStore,
+    RunStore,
+    ScheduleStore,
+    StoredRun,
+    Workspace,
+)
 
 START_IT = "Start one with nbflow up."
 
@@ -58,3 +70,8 @@ class Bound:
         """Whether a live engine takes the runs that nobody owns."""
         leader = self._store.leader()
         return leader is not None and self._owners.is_alive(leader, self._store.now(self._clock.now()))
+
+
+def live_run(stored: StoredRun) -> LiveRun:
+    """A stored run as the rules read it."""
+    return LiveRun(stored.run, stored.pipeline, stored.tasks)

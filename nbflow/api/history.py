@@ -6,17 +6,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
-from nbflow import why as sentences
-from nbflow.api.bound import Bound
+from nbflow.api.bound import live_run
+from nbflow.api.reasons import Reasons
 from nbflow.api.roles import Role, needs
 from nbflow.api.views import Check, LogView, RunView
 from nbflow.errors import NotFound
 from nbflow.estimates import Estimate, Past
-from nbflow.live import LiveRun
 from nbflow.model import PipelineName, RunId, TaskKey, TaskName
 from nbflow.ports import (
     Progress,
-    StoredRun,
 )
 from nbflow.run import (
     Attempt,
@@ -24,13 +22,12 @@ from nbflow.run import (
     Run,
 )
 from nbflow.states import RunKind, RunState
-from nbflow.why import Owner, Surroundings
 
 GOOD_RUNS = 20
 """Runs that say when a pipeline is usually ready."""
 
 
-class History(Bound):
+class History(Reasons):
     """Reads of runs."""
 
     @needs(Role.VIEWER)
@@ -121,34 +118,6 @@ class History(Bound):
         return self._store.changes(after, run=self._store.find_run(ref) if ref else None)
 
     @needs(Role.VIEWER)
-    def why(self, ref: str, task: str) -> str:
-        """One sentence: why a task run stands where it stands."""
-        live = live_run(self._store.load(self._store.find_run(ref)))
-        key = live.get(TaskKey.parse(task)).key
-        return self._whys(live, [key])[key]
-
-    @needs(Role.VIEWER)
-    def whys(self, stored: StoredRun) -> Mapping[TaskKey, str]:
-        """The same for every task run that has not ended."""
-        return self._whys(live_run(stored), [key for key, task in stored.tasks.items() if not task.state.is_terminal])
-
-    def _whys(self, live: LiveRun, keys: Sequence[TaskKey]) -> Mapping[TaskKey, str]:
-        if not keys:
-            return {}
-        around = Surroundings(
-            now=self._clock.now(),
-            owner=Owner.ALIVE if self._has_owner(live.run.id) else Owner.GONE,
-            pools=self._pools,
-            holders=self._store.pool_holders(),
-            usual=self.usual_seconds(live.run.pipeline),
-        )
-        return {key: sentences.why(live, key, around) for key in keys}
-
-    @needs(Role.VIEWER)
     def doctor(self) -> tuple[Check, ...]:
         """Every check of the installation, in order."""
         return tuple(check() for check in self._checks)
-
-
-def live_run(stored: StoredRun) -> LiveRun:
-    return LiveRun(stored.run, stored.pipeline, stored.tasks)

@@ -1,0 +1,95 @@
+"""`nbflow up` as a service: it keeps a scheduler alive, and ends as it is told to."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from making import eventually, kill
+from schedulers import Watched, watched
+
+MANIFEST = "name: slow\ntasks:\n  only: {notebook: only.ipynb}\n"
+
+WAITS = """
+    import os, pathlib, time
+    pathlib.Path("kernel.pids").open("a").write(f"{os.getpid()}\\n")
+    while not pathlib.Path("go").exists():
+        time.sleep(0.02)
+"""
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[Watched]:
+    with watched(tmp_path / "project") as found:
+        yield found
+
+
+def up(world: Watched) -> subprocess.Popen[str]:
+    process = world.project.spawn("up")
+    world.processes.append(process)
+    return process
+
+
+def leader_pid(world: Watched) -> int | None:
+    """Of the scheduler that leads and lives."""
+    leader = world.store.leader()
+    if leader is None or not world.doors.owners.is_alive(leader, world.doors.clock.now()):
+        return None
+    return int(leader.engine.split(".")[-2])
+
+
+def test_a_scheduler_that_dies_is_started_again_and_its_notebook_goes_on(world: Watched) -> None:
+    folder = world.project.pipeline("slow", MANIFEST, only=(WAITS,))
+    parent = up(world)
+    first = eventually(lambda: leader_pid(world))
+    run = world.trigger("slow")
+    eventually(lambda: (folder / "kernel.pids").exists() and (folder / "kernel.pids").read_text())
+    kill(first)
+    second = eventually(lambda: (found := leader_pid(world)) != first and found)
+    assert second != first
+    (folder / "go").touch()
+    eventually(lambda: world.state(run) == "success")
+    assert len((folder / "kernel.pids").read_text().split()) == 1
+    said = (world.project.folder / "nbflow.stderr").read_text()
+    assert "scheduler was killed by signal 9; it is started again" in said
+    assert world.end(parent) == 0
+    assert world.store.leader() is None
+
+
+def test_ctrl_c_waits_for_what_runs(world: Watched) -> None:
+    folder = world.project.pipeline("slow", MANIFEST, only=(WAITS,))
+    parent = up(world)
+    eventually(lambda: leader_pid(world))
+    run = world.trigger("slow")
+    eventually(lambda: (folder / "kernel.pids").exists() and (folder / "kernel.pids").read_text())
+    parent.send_signal(signal.SIGINT)
+    said = world.project.folder / "nbflow.stderr"
+    eventually(lambda: "waiting for 1 notebook to end: slow.only" in said.read_text())
+    (folder / "go").touch()
+    assert parent.wait(60) == 0
+    assert world.state(run) == "success"
+
+
+def test_a_scheduler_whose_supervisor_was_killed_ends_and_leaves_what_runs(world: Watched) -> None:
+    folder = world.project.pipeline("slow", MANIFEST, only=(WAITS,))
+    parent = up(world)
+    eventually(lambda: leader_pid(world))
+    run = world.trigger("slow")
+    eventually(lambda: (folder / "kernel.pids").exists() and (folder / "kernel.pids").read_text())
+    world.kill(parent)
+    eventually(lambda: world.store.leader() is None)
+    assert world.state(run) == "running"
+    up(world)
+    eventually(lambda: leader_pid(world))
+    (folder / "go").touch()
+    eventually(lambda: world.state(run) == "success")
+
+
+def test_settings_that_are_wrong_are_told_once_and_end_it(world: Watched) -> None:
+    (world.project.folder / "nbflow.toml").write_text("[executor]\nslots = 0\n")
+    done = world.project.nbflow("up")
+    assert done.returncode == 2
+    assert "nbflow.toml:2" in done.stderr
