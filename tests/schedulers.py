@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from making import Project, eventually
 
+from nbflow.states import AttemptState, RunState, TaskState
 from nbflow.wiring import Doors
+
+EVERY_TWO_SECONDS = """
+    name: ticking
+    schedule: {every: 2s, overlap: skip}
+    defaults:
+      retries: {max_retries: 50, delay: 1s, backoff: fixed}
+    tasks:
+      extract: {notebook: extract.ipynb}
+      load: {notebook: load.ipynb, depends_on: extract}
+      other: {notebook: other.ipynb}
+"""
+
+ALONE = """
+    import fcntl, os
+    alone = open("{name}.lock", "w")
+    try:
+        fcntl.flock(alone, fcntl.LOCK_EX | fcntl.LOCK_NB)  # held as long as this kernel lives
+    except BlockingIOError:
+        open("violations", "a").write("{name} ran twice at once\\n")
+        raise
+"""
 
 
 class Watched:
@@ -60,6 +84,11 @@ class Watched:
     def state(self, run: str) -> str:
         return str(self.store.load(run).run.state)
 
+    def is_scheduled(self, pipeline: str) -> bool:
+        """Whether the manifest has a schedule, as far as a scheduler has seen."""
+        seen = self.store.last_good(pipeline)
+        return seen is not None and seen[0].schedule is not None
+
     def are_ended(self) -> bool:
         return all(run.state.is_terminal for run in self.store.list_runs(limit=10_000))
 
@@ -79,3 +108,50 @@ def watched(folder: Path, **env: str) -> Iterator[Watched]:
         yield found
     finally:
         found.close()
+
+
+def add_ticking(world: Watched, name: str = "ticking") -> Path:
+    return world.project.pipeline(
+        name,
+        EVERY_TWO_SECONDS.replace("ticking", name),
+        **{
+            name: (ALONE.format(name=name), f"import time; time.sleep({seconds})")
+            for name, seconds in {"extract": 0.3, "load": 0.1, "other": 0.5}.items()
+        },
+    )
+
+
+def settle(world: Watched) -> None:
+    """No further tick, and every run ends. A pause would hold back the runs that have not begun."""
+    for manifest in world.project.folder.glob("notebooks/*/pipeline.yaml"):
+        manifest.write_text(re.sub(r"(?m)^ *schedule:.*\n", "", manifest.read_text()))
+    eventually(lambda: not any(world.is_scheduled(name) for name in world.store.standings()), within=60)
+    eventually(world.are_ended, within=120)
+
+
+def assert_as_without_a_kill(world: Watched, *folders: Path) -> None:
+    for violations in (folder / "violations" for folder in folders):
+        assert not violations.exists(), violations.read_text()
+    runs = world.store.list_runs(limit=10_000)
+    assert runs
+    assert len({(run.pipeline, run.run_key) for run in runs}) == len(runs)
+    for run in runs:
+        stored = world.store.load(run.id)
+        assert run.state is RunState.SUCCESS, {key.task: task.reason for key, task in stored.tasks.items()}
+        assert {task.state for task in stored.tasks.values()} == {TaskState.SUCCESS}
+        for attempts in world.store.attempts(run.id).values():
+            assert [each.number for each in attempts] == list(range(1, len(attempts) + 1))
+            assert [each.state for each in attempts].count(AttemptState.SUCCESS) == 1
+    assert world.store.owned() == []
+    assert world.store.pool_holders() == {}
+
+
+def assert_no_tick_is_lost(world: Watched) -> None:
+    """Every tick of a pipeline that ticks has a run, or says why it has none."""
+    for name in world.store.standings():
+        dates = {run.logical_date for run in world.store.list_runs(pipeline=name, limit=10_000)}
+        skips = world.store.skips(name, limit=10_000)
+        tick, last = min(dates), max(dates)
+        while tick <= last:
+            assert tick in dates or any(skip.first <= tick <= skip.last for skip in skips), f"{name}: {tick}"
+            tick += timedelta(seconds=2)

@@ -21,8 +21,9 @@ from nbflow.stores.faults import named_faults
 PATIENCE = timedelta(seconds=10)
 """How long a writer waits for the one before it. Less than a lease lives, so that waiting alone loses none."""
 
-SILENCE = timedelta(seconds=60)
-"""After this the server ends a transaction whose process is frozen or cut off, and with it the writers' lock."""
+SILENCE = timedelta(seconds=10)
+"""After this the server ends a transaction whose process is frozen or cut off, and with it the writers' lock. Less than
+a leader leads without a sign of life, so that one that was stopped in a transaction is followed like any other."""
 
 WRITERS_LOCK = int.from_bytes(b"nbflow")
 

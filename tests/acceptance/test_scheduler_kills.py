@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import re
 import signal
 import statistics
 import time
@@ -13,13 +12,13 @@ from pathlib import Path
 
 import pytest
 from making import eventually, kill
-from schedulers import Watched, watched
+from schedulers import Watched, add_ticking, assert_as_without_a_kill, settle, watched
 
 from nbflow.executors.processes import members
 from nbflow.executors.proctable import Marks
 from nbflow.failpoints import VARIABLE
 from nbflow.notebooks.folder import AttemptFolder
-from nbflow.states import AttemptState, RunState, TaskState
+from nbflow.states import AttemptState, RunState
 
 pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="watches processes through /proc")
 
@@ -36,27 +35,6 @@ POINTS = (
     "executor.spawned",
 )
 
-EVERY_TWO_SECONDS = """
-    name: ticking
-    schedule: {every: 2s, overlap: skip}
-    defaults:
-      retries: {max_retries: 50, delay: 1s, backoff: fixed}
-    tasks:
-      extract: {notebook: extract.ipynb}
-      load: {notebook: load.ipynb, depends_on: extract}
-      other: {notebook: other.ipynb}
-"""
-
-ALONE = """
-    import fcntl, os
-    alone = open("{name}.lock", "w")
-    try:
-        fcntl.flock(alone, fcntl.LOCK_EX | fcntl.LOCK_NB)  # held as long as this kernel lives
-    except BlockingIOError:
-        open("violations", "a").write("{name} ran twice at once\\n")
-        raise
-"""
-
 WAITS = """
     import os, pathlib, time
     pathlib.Path("kernel.pids").open("a").write(f"{os.getpid()}\\n")
@@ -71,43 +49,6 @@ def world(tmp_path: Path) -> Iterator[Watched]:
         yield found
 
 
-def add_ticking(world: Watched) -> Path:
-    return world.project.pipeline(
-        "ticking",
-        EVERY_TWO_SECONDS,
-        **{
-            name: (ALONE.format(name=name), f"import time; time.sleep({seconds})")
-            for name, seconds in {"extract": 0.3, "load": 0.1, "other": 0.5}.items()
-        },
-    )
-
-
-def settle(world: Watched, folder: Path) -> None:
-    """No further tick; then every run that was begun ends."""
-    manifest = folder / "pipeline.yaml"
-    manifest.write_text(re.sub(r"schedule: .*\n", "", manifest.read_text()))
-    standing = world.store.standings()["ticking"]
-    eventually(lambda: world.store.standings()["ticking"].manifest != standing.manifest)
-    eventually(world.are_ended, within=120)
-
-
-def assert_as_without_a_kill(world: Watched, folder: Path) -> None:
-    violations = folder / "violations"
-    assert not violations.exists(), violations.read_text()
-    runs = world.store.list_runs(limit=10_000)
-    assert runs
-    assert len({run.run_key for run in runs}) == len(runs)
-    for run in runs:
-        stored = world.store.load(run.id)
-        assert run.state is RunState.SUCCESS, {key.task: task.reason for key, task in stored.tasks.items()}
-        assert {task.state for task in stored.tasks.values()} == {TaskState.SUCCESS}
-        for attempts in world.store.attempts(run.id).values():
-            assert [each.number for each in attempts] == list(range(1, len(attempts) + 1))
-            assert [each.state for each in attempts].count(AttemptState.SUCCESS) == 1
-    assert world.store.owned() == []
-    assert world.store.pool_holders() == {}
-
-
 @pytest.mark.parametrize("point", POINTS)
 def test_a_scheduler_killed_at_a_failpoint_is_followed_without_a_trace(world: Watched, point: str) -> None:
     folder = add_ticking(world)
@@ -115,7 +56,7 @@ def test_a_scheduler_killed_at_a_failpoint_is_followed_without_a_trace(world: Wa
     assert first.wait(60) == -signal.SIGKILL
     world.start_leader()
     eventually(lambda: RunState.SUCCESS in world.states().values(), within=60)
-    settle(world, folder)
+    settle(world)
     assert_as_without_a_kill(world, folder)
 
 
@@ -211,7 +152,7 @@ def test_kills_at_seeded_moments(world: Watched) -> None:
             killed_at = world.kill(scheduler)
             scheduler = world.start_leader()
             recoveries.append(time.monotonic() - killed_at)
-    settle(world, folder)
+    settle(world)
     assert_as_without_a_kill(world, folder)
     p95 = statistics.quantiles(recoveries, n=20)[-1]
     print(  # noqa: T201 - what the soak is for

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from datetime import UTC
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 from postgres_server import PostgresServer
-from sql_contract import Open, SqlContract
+from sql_contract import DEADLINE, Open, SqlContract
 from sqlalchemy import event
 
 from nbflow.errors import InvalidInput, Unavailable
@@ -185,6 +187,27 @@ class TestPostgres(SqlContract):
         assert everything(store) == before
         assert save(store, lease).version == 1
 
+    def test_a_process_that_is_frozen_in_a_transaction_holds_nobody_up_for_long(
+        self, store: SqlStore, url: str, open_store: Open
+    ) -> None:
+        lease = add(store)
+        frozen = open_store(f"{url}&options=-c%20idle_in_transaction_session_timeout%3D300")
+        is_written, is_over = Event(), Event()
+
+        @event.listens_for(frozen._database.engine, "commit", once=True)
+        def freeze(_: Any) -> None:
+            is_written.set()
+            is_over.wait(DEADLINE)
+
+        with ThreadPoolExecutor(1) as pool:
+            stopped = pool.submit(frozen.claim, lease.run, "frozen", now=NOW, ttl=TTL, force=True)
+            assert is_written.wait(DEADLINE)
+            assert store.lead("another", now=NOW, ttl=TTL).epoch == 1
+            is_over.set()
+            with pytest.raises(Unavailable, match=r"silent for too long|terminating connection"):
+                stopped.result(DEADLINE)
+        assert save(store, lease).version == 1
+
     def test_a_server_that_is_away_is_told(self, tmp_path: Path) -> None:
         with pytest.raises(Unavailable, match="Check that the server runs"):
             SqlStore(f"postgresql://ada:secret@/nbflow?host={tmp_path}")
@@ -234,7 +257,7 @@ class TestPostgres(SqlContract):
         assert shown == {
             "application_name": "nightly",
             "lock_timeout": "10s",
-            "idle_in_transaction_session_timeout": "1min",
+            "idle_in_transaction_session_timeout": "10s",
             "transaction_read_only": "on",
             "transaction_isolation": "repeatable read",
         }
