@@ -5,11 +5,19 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 SUDO   := $(shell test "$$(id -u)" = 0 || command -v sudo)
 
-.PHONY: demo test check soak bench docs clean
+.PHONY: demo test check soak bench docs picture clean
+
+PUBLISHED := notebooks/daily_orders_by_region/published/orders_by_region_2026-03-31
 
 demo: $(VENV)/.examples
 	$(BIN)/nbflow validate
 	$(BIN)/nbflow run notebooks/daily_orders_by_region --date 2026-04-01
+	@printf '\n%s\n' "Published: $(PUBLISHED).csv, and its chart beside it as .png"
+	@sed 's/^/  /' $(PUBLISHED).csv
+	@printf '\n%s\n' "Every executed notebook is kept, and is the log of its task:"
+	@printf '  %s\n' "$(BIN)/nbflow logs latest clean_orders" "$(BIN)/nbflow logs latest aggregate_orders --html log.html"
+	@printf '\n%s\n' "Let a step fail, see what it blocks and what goes on, and repair the run:"
+	@printf '  %s\n' "$(BIN)/nbflow run black_friday -p fail_in=join" "$(BIN)/nbflow rerun latest -p fail_in=none"
 
 test: $(VENV)/.dev system check
 	$(BIN)/pytest -n 2 --dist loadgroup
@@ -32,6 +40,10 @@ bench: $(VENV)/.dev
 
 docs: $(VENV)/.dev
 	$(BIN)/python docs/generate.py
+
+# The README's picture of a run, from a real one.
+picture: $(VENV)/.dev
+	$(BIN)/python docs/picture.py
 
 # --- what a fresh machine lacks --------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Protocol
 
-from nbflow.cli.words import one_line
+from nbflow.cli.words import one_line, values_text
 from nbflow.model import Pipeline, TaskKey
 from nbflow.ports import Progress
 from nbflow.run import Attempt, Run, TaskRun
@@ -80,8 +80,10 @@ class Lines:
 
 
 def transition_text(task_run: TaskRun) -> str:
-    """`running, attempt 2` · `success in 4.2 s` · `failed: ValueError: bad country`."""
-    state, because = task_run.state, f": {one_line(task_run.reason)}" if task_run.reason else ""
+    """`running, attempt 2` · `success in 4.2 s: rows=12` · `failed: ValueError: bad country`."""
+    state = task_run.state
+    said = values_text(task_run.outputs) if state is TaskState.SUCCESS else one_line(task_run.reason)
+    because = f": {said}" if said else ""
     match state:
         case TaskState.RUNNING:
             return f"running, attempt {task_run.attempts}" if task_run.attempts > 1 else "running"

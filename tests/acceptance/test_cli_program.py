@@ -200,7 +200,9 @@ def test_the_next_command_closes_a_run_that_was_killed_and_says_how_to_go_on(pro
 
 # --- what a start loads -------------------------------------------------------------------------------------------
 
-HEAVY = {"papermill", "nbclient", "nbconvert", "ipykernel", "IPython", "zmq", "bleach", "matplotlib", "pandas"}
+NOTEBOOKS = {"papermill", "nbclient", "nbconvert", "ipykernel", "IPython", "zmq", "bleach", "matplotlib", "pandas"}
+SERVER = {"panel", "bokeh", "tornado", "fastapi", "starlette", "apprise", "prometheus_client", "argon2", "nh3"}
+HEAVY = NOTEBOOKS | SERVER
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import html
+import importlib.util
+import re
+import shlex
 import shutil
 from pathlib import Path
 
@@ -61,6 +65,37 @@ def test_black_friday_fails_on_request_blocks_only_its_descendants_and_is_repair
     repaired = project.json("rerun", "latest", "-p", "fail_in=none")
     assert set(states(repaired).values()) == {"success"}
     assert {task["id"] for task in repaired["tasks"] if len(task["attempts"]) == 2} == {"join"}
+
+
+COMMAND = re.compile(r"\| `(nbflow [^`]+)` \|$", re.MULTILINE)
+
+
+def test_the_commands_of_the_readme_work(project: Project) -> None:
+    """In the order of its table; after a good run there is nothing to repair, which `rerun` says by its exit code."""
+    commands = dict.fromkeys(COMMAND.findall((ROOT / "README.md").read_text()))
+    assert len(commands) == 6
+    codes = {}
+    for command in sorted(commands, key=lambda each: " run " not in each):
+        done = project.nbflow(*shlex.split(command)[1:])
+        codes[command] = done.returncode
+    assert [command for command, code in codes.items() if code] == ["nbflow rerun latest"]
+    assert codes["nbflow rerun latest"] == 1
+
+
+def words_of(svg: str) -> list[str]:
+    """The words of a picture; what differs from run to run is taken out."""
+    text = " ".join(html.unescape(text) for text in re.findall(r">([^<>]+)</text>", svg))
+    return re.sub(r"\d{8}-\d{6}-\w{6}|[\d.]+\s(?:s|min)\b", "…", text).split()
+
+
+def test_the_readme_shows_what_a_run_shows(project: Project) -> None:
+    spec = importlib.util.spec_from_file_location("picture", ROOT / "docs" / "picture.py")
+    assert spec is not None
+    assert spec.loader is not None
+    docs = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(docs)
+    project.json(*docs.WORDS, code=1)
+    assert words_of(docs.picture(project.folder)) == words_of(docs.FILE.read_text()), "run `make picture`"
 
 
 def test_downstream_waits_for_a_slow_extract(project: Project) -> None:

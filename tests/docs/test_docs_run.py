@@ -23,12 +23,15 @@ def blocks(page: Path, language: str) -> list[tuple[str, str]]:
     return [(about.strip(), text) for found, about, text in BLOCK.findall(page.read_text()) if found == language]
 
 
-def test_every_command_of_the_quickstart_works_in_order(tmp_path: Path) -> None:
+@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "docs" / "quickstart.md"], ids=lambda page: page.name)
+def test_every_command_works_in_order(page: Path, tmp_path: Path) -> None:
     folder = tmp_path
-    for about, text in blocks(ROOT / "docs" / "quickstart.md", "console"):
+    for about, text in blocks(page, "console"):
         expected = int(about.removeprefix("expect=") or 0)
-        for line in text.strip().splitlines():
-            words = shlex.split(line)
+        for line in text.replace("&&", "\n").strip().splitlines():
+            words = shlex.split(line, comments=True)
+            if words[0] in {"make", "pip"}:  # they set up what runs this test
+                continue
             if words[0] == "cd":
                 folder = folder / words[1]
                 continue

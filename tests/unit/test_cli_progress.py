@@ -39,10 +39,13 @@ def told(play: Play, *steps: Callable[[Play], object]) -> list[str]:
 
 
 def test_a_line_for_each_transition() -> None:
-    assert told(Play(CHAIN), lambda play: play.start("extract"), lambda play: play.end("extract"), *SUCCESS[1:]) == [
+    def end(play: Play) -> None:
+        play.end("extract", outputs={"rows": 3, "path": "orders.csv"})
+
+    assert told(Play(CHAIN), lambda play: play.start("extract"), end, *SUCCESS[1:]) == [
         "run r1 of nightly for 2026-04-01",
         "extract: running",
-        "extract: success in 0.0 s",
+        "extract: success in 0.0 s: rows=3, path=orders.csv",
         "clean: success in 2.0 s",
         "publish: success in 2.0 s",
     ]
