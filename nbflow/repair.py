@@ -15,6 +15,7 @@ from nbflow.states import TaskState
 from nbflow.text import join_names
 
 KILL_HINT = "Wait for it, or say --kill to stop it first."
+FROZEN_HINT = "Mend it, or say --frozen to run the copies of before."
 
 
 def to_reset(view: View, request: ResetRequested) -> tuple[TaskKey, ...]:

@@ -11,7 +11,7 @@ from nbflow import params, repair
 from nbflow.api.bound import Bound, live_run
 from nbflow.api.roles import Role, needs
 from nbflow.api.views import RepairView
-from nbflow.errors import Conflict, Unavailable
+from nbflow.errors import Conflict, InvalidInput, Unavailable
 from nbflow.live import LiveRun
 from nbflow.model import RunId, TaskKey
 from nbflow.run import (
@@ -70,7 +70,11 @@ class Actions(Bound):
         if frozen:
             return request
         again = {key.task: live.tasks[key].notebook for key in repair.to_reset(live, request)}
-        return replace(request, notebooks=self._workspace.refreeze(stored.pipeline, again))
+        try:
+            return replace(request, notebooks=self._workspace.refreeze(stored.pipeline, again))
+        except InvalidInput as error:  # a notebook that is gone or broken
+            error.hint = error.hint or repair.FROZEN_HINT
+            raise
 
     @needs(Role.OPERATOR)
     def rerun(self, ref: str, request: ResetRequested, watch: Callable[[LiveRun], None] | None = None) -> Run:

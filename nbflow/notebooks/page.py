@@ -128,5 +128,5 @@ def _choose(data: dict[str, Any]) -> None:
 
 
 def _css() -> str:
-    light = HtmlFormatter(style="friendly").get_style_defs(".highlight")
+    light = HtmlFormatter(style="friendly", nobackground=True).get_style_defs(".highlight")
     return f"{(TEMPLATES / 'log' / 'page.css').read_text()}\n{light}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal
+from urllib.parse import quote
 
 from nbflow.settings.kinds import (
     ADDRESS,
@@ -45,9 +46,10 @@ class Settings:
     env: tuple[str, ...] = ()
 
     def database_url(self, project: Path) -> str:
-        """The database's address; the path of a SQLite file becomes absolute."""
+        """The database's address; the path of a SQLite file becomes absolute, percent-encoded as in any URL."""
         path = self.database.removeprefix(_SQLITE)
-        return self.database if path == self.database else f"{_SQLITE}{project.absolute() / path}"
+        folder = Path(quote(str(project.absolute())))
+        return self.database if path == self.database else f"{_SQLITE}{folder / path}"
 
     def database_file(self, project: Path) -> Path | None:
         """The database's file, absolute; None where it is a server."""

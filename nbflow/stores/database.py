@@ -10,6 +10,7 @@ from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
@@ -39,7 +40,8 @@ class Database:
 
     def __init__(self, url: str, *, patience: timedelta = PATIENCE) -> None:
         parsed = _parse(url)
-        self.url = parsed.render_as_string(hide_password=True)
+        shown = parsed.render_as_string(hide_password=True)
+        self.url = f"sqlite:///{parsed.database}" if _is_sqlite(parsed) else shown
         self.name = f"database {self.url}"
         self.engine = _sqlite(parsed, patience) if _is_sqlite(parsed) else _postgres(parsed, patience)
         self._kind = self.engine.dialect.name
@@ -79,7 +81,8 @@ def _parse(url: str) -> URL:
     except ArgumentError:
         parsed = URL.create("")
     if _is_sqlite(parsed) and parsed.database not in {None, "", ":memory:"}:
-        return parsed
+        path = url.partition(":///")[2].partition("?")[0]
+        return parsed.set(database=unquote(path))  # SQLAlchemy decodes the path only since 2.1
     if parsed.drivername in {"postgres", "postgresql", "postgresql+psycopg"}:
         return parsed.set(drivername="postgresql+psycopg")
     raise InvalidInput(

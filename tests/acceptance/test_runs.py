@@ -53,6 +53,11 @@ def test_a_failure_blocks_only_its_descendants_and_a_repair_goes_on_in_the_same_
     log = nbformat.read(attempt["notebook"], as_version=4)
     assert [cell.metadata.get("nbflow", {}).get("state") for cell in log.cells][-3:] == ["success", "failed", "not_run"]
 
+    (folder / "clean.ipynb").unlink()
+    refused = project.nbflow("rerun", "latest")
+    assert refused.returncode == 2
+    assert "notebook 'clean.ipynb' does not exist. Mend it, or say --frozen" in refused.stderr
+
     write_notebook(folder / "clean.ipynb", "country = 'DE'", "print(country)")
     repaired = project.json("rerun", "latest")
     assert repaired["run"]["id"] == failed["run"]["id"]

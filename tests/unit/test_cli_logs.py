@@ -403,3 +403,7 @@ def test_a_log_that_still_grows_has_no_failing_cell(nbflow: CommandLine, tmp_pat
     path = tmp_path / "log.html"
     assert nbflow("logs", "latest", "extract", "--html", str(path)).exit_code == 0
     assert "Go to the failing cell" not in path.read_text()
+
+
+def test_the_colours_of_code_bring_no_ground_of_their_own() -> None:
+    assert ".highlight { background" not in page(FAILED_LOG, title="x", state="failed", facts={}, failing_cell=3)

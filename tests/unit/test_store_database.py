@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, Program
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from nbflow.errors import Conflict, InvalidInput, NbflowError, Unavailable
+from nbflow.settings import Settings
 from nbflow.stores.database import Database
 from nbflow.stores.faults import named_faults
 
@@ -47,6 +48,16 @@ def test_no_file_is_made_for_a_refused_address(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(InvalidInput):
         Database("sqlite:///:memory:")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_path_of_a_file_may_have_any_characters(tmp_path: Path) -> None:
+    """A `?` begins the query of a URL; the file must not land beside the project because a folder's name has one."""
+    project = tmp_path / "what? 100% #1 %41 é"
+    database = Database(Settings().database_url(project))
+    database.close()
+    assert (project / ".nbflow" / "nbflow.db").is_file()
+    assert [each.name for each in tmp_path.iterdir()] == [project.name]
+    assert database.url == f"sqlite:///{project}/.nbflow/nbflow.db"
 
 
 def of_sqlite(name: str, kind: type[DBAPIError] = OperationalError) -> DBAPIError:
