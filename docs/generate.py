@@ -1,4 +1,4 @@
-"""Write the reference pages from the code: commands, settings and manifest keys. `make docs`; a test runs it too."""
+"""Write the reference pages from the code: routes, commands, settings, manifest keys. `make docs`; a test runs it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from typer.main import get_command
 
 from nbflow.cli import app
 from nbflow.manifest import keys
+from nbflow.rest import create_app
+from nbflow.rest.routing import ROLE
 from nbflow.settings import SETTINGS
 from nbflow.states import ATTEMPT_SENTENCES, CAUSE_SENTENCES, RUN_SENTENCES, TASK_SENTENCES
 
@@ -120,7 +122,37 @@ def states() -> str:
     return "\n".join(parts)
 
 
-PAGES = {"cli.md": commands, "settings.md": settings, "manifest.md": manifest_keys, "states.md": states}
+def routes() -> str:
+    """Every route of the REST API with its role, from the OpenAPI document."""
+    document = create_app(_nobody, bearer=_nobody).openapi()
+    intro = (
+        f"{NOTE}\n# REST\n\nThe app serves these below its own address; `/api/v1/openapi.json` has every parameter and "
+        "answer. How to use them: [Use nbflow from a program](../how-to/api.md). Each needs the role beside it, or a "
+        "higher one.\n"
+    )
+    rows: dict[str, list[str]] = {}
+    for path, methods in document["paths"].items():
+        for method, about in methods.items():
+            row = f"| `{method.upper()} {path}` | {about[ROLE]} | {_cell(about['summary'])} |"
+            rows.setdefault(about["tags"][0], []).append(row)
+    tables = (
+        f"## {tag.capitalize()}\n\n| route | role | |\n|---|---|---|\n" + "\n".join(found) + "\n"
+        for tag, found in rows.items()
+    )
+    return "\n".join([intro, *tables])
+
+
+def _nobody(_: object) -> Any:
+    return None
+
+
+PAGES = {
+    "api.md": routes,
+    "cli.md": commands,
+    "settings.md": settings,
+    "manifest.md": manifest_keys,
+    "states.md": states,
+}
 
 
 def main() -> None:

@@ -268,6 +268,30 @@ class SkipsDocument(TypedDict):
     skips: list[SkipDocument]
 
 
+class StandingDocument(TypedDict):
+    """A pipeline as a scheduler saw it last; `paused_at` is null while its schedule starts runs."""
+
+    pipeline: str
+    path: str
+    first_seen: str
+    removed: bool
+    paused_at: str | None
+    paused_by: str | None
+    note: str | None
+
+
+class StandingsDocument(TypedDict):
+    pipelines: list[StandingDocument]
+
+
+class SchedulerDocument(TypedDict):
+    """`engine` is null where no scheduler leads; `alive` is whether its last sign of life is recent."""
+
+    engine: str | None
+    alive: bool
+    expires: str | None
+
+
 class ChangeDocument(TypedDict):
     """One line of the change log. `pipeline` is null where the installation changed, `run` where no run did."""
 
@@ -278,6 +302,7 @@ class ChangeDocument(TypedDict):
     run: str | None
     task: str | None
     attempt: int | None
+    backfill: int | None
     before: str | None
     after: str | None
     by: str | None

@@ -8,7 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
 if TYPE_CHECKING:  # `nbflow next --cron` prints a document and needs nothing of a run
-    from nbflow.api import BackfillPreview, BackfillView, Check, LogView, NewToken, PipelineView, RepairView, RunView
+    from nbflow.api import (
+        BackfillPreview,
+        BackfillView,
+        Check,
+        LogView,
+        NewToken,
+        PipelineView,
+        RepairView,
+        RunView,
+        SchedulerView,
+    )
     from nbflow.backfill import BackfillItem
     from nbflow.documents import (
         AttemptDocument,
@@ -33,9 +43,12 @@ if TYPE_CHECKING:  # `nbflow next --cron` prints a document and needs nothing of
         RunDocument,
         RunsDocument,
         ScheduleDocument,
+        SchedulerDocument,
         ShowDocument,
         SkipDocument,
         SkipsDocument,
+        StandingDocument,
+        StandingsDocument,
         StatusDocument,
         TaskDocument,
         TaskRunDocument,
@@ -54,7 +67,7 @@ if TYPE_CHECKING:  # `nbflow next --cron` prints a document and needs nothing of
     from nbflow.people import Caller, Token, User
     from nbflow.run import Attempt, Change, Run, TaskRun
     from nbflow.schedule import Tick
-    from nbflow.timetable import Skip
+    from nbflow.timetable import Skip, Standing
 
 
 @overload
@@ -291,6 +304,28 @@ def skip(of: Skip) -> SkipDocument:
     }
 
 
+def standings_document(standings: Iterable[Standing]) -> StandingsDocument:
+    return {"pipelines": [standing(each) for each in standings]}
+
+
+def standing(of: Standing) -> StandingDocument:
+    return {
+        "pipeline": of.pipeline,
+        "path": of.path,
+        "first_seen": instant(of.first_seen),
+        "removed": of.is_removed,
+        "paused_at": instant(of.paused_at),
+        "paused_by": of.paused_by,
+        "note": of.note,
+    }
+
+
+def scheduler_document(view: SchedulerView | None) -> SchedulerDocument:
+    if view is None:
+        return {"engine": None, "alive": False, "expires": None}
+    return {"engine": view.engine, "alive": view.now < view.expires, "expires": instant(view.expires)}
+
+
 # --- the change log ------------------------------------------------------------------------------------------------
 
 
@@ -307,6 +342,7 @@ def change(of: Change) -> ChangeDocument:
         "run": of.run,
         "task": of.key.address if of.key else None,
         "attempt": of.attempt,
+        "backfill": of.backfill,
         "before": of.before,
         "after": of.after,
         "by": of.by,

@@ -10,7 +10,14 @@ from pydantic import Field
 
 from nbflow import shapes
 from nbflow.api import Api
-from nbflow.documents import BackfillDocument, BackfillPreviewDocument, BackfillsDocument, SkipsDocument
+from nbflow.documents import (
+    BackfillDocument,
+    BackfillPreviewDocument,
+    BackfillsDocument,
+    SchedulerDocument,
+    SkipsDocument,
+    StandingsDocument,
+)
 from nbflow.rest.caller import TheApi
 from nbflow.rest.routing import route
 from nbflow.rest.values import Body, Limit, Noted, PipelineName
@@ -44,6 +51,18 @@ def list_skips(
 ) -> SkipsDocument:
     """List the ticks that started no run, newest first, with the reason."""
     return shapes.skips_document(api.skips(pipeline, limit=limit))
+
+
+@route(router, "GET /standings", Api.standings)
+def list_standings(api: TheApi) -> StandingsDocument:
+    """List the pipelines as a scheduler saw them last: paused ones, and those whose manifest is gone."""
+    return shapes.standings_document(api.standings().values())
+
+
+@route(router, "GET /scheduler", Api.scheduler)
+def show_scheduler(api: TheApi) -> SchedulerDocument:
+    """Say which scheduler leads, and whether it lives."""
+    return shapes.scheduler_document(api.scheduler())
 
 
 # --- backfills ------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from nbflow.settings.kinds import (
     ADDRESS,
@@ -53,8 +53,8 @@ class Settings:
 
     def database_file(self, project: Path) -> Path | None:
         """The database's file, absolute; None where it is a server."""
-        url = self.database_url(project)
-        return Path(url.removeprefix(_SQLITE)) if url.startswith(_SQLITE) else None
+        path = self.database_url(project).removeprefix(_SQLITE).partition("?")[0]
+        return Path(unquote(path)) if self.database.startswith(_SQLITE) else None
 
     def template_env(self, environ: Mapping[str, str]) -> dict[str, str]:
         """The environment variables that templates may use, as far as they are set."""

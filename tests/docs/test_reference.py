@@ -20,7 +20,7 @@ def generator() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("page", ["cli.md", "settings.md", "manifest.md", "states.md"])
+@pytest.mark.parametrize("page", ["api.md", "cli.md", "settings.md", "manifest.md", "states.md"])
 def test_the_page_is_what_the_code_gives(page: str) -> None:
     written = (DOCS / "reference" / page).read_text(encoding="utf-8")
     assert written == generator().PAGES[page](), "run `make docs`"

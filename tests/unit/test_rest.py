@@ -169,7 +169,15 @@ def test_a_pipeline_is_paused_and_resumed(world: World) -> None:
     world.seen()
     assert world.post("/pipelines/nightly/pause", {"note": "audit"}, status=204) is None
     assert world.ask("POST", f"{API}/pipelines/nightly/pause").status_code == 409
+    (standing,) = world.get("/standings")["pipelines"]
+    assert (standing["paused_by"], standing["note"], standing["removed"]) == ("admin", "audit", False)
+    assert world.get("/scheduler") == {
+        "engine": "scheduler@host.1.aaaaaa",
+        "alive": True,
+        "expires": "2026-04-01T09:00:15Z",
+    }
     world.clock.advance(timedelta(days=2))
+    assert world.get("/scheduler")["alive"] is False
     passed = world.post("/pipelines/nightly/resume")["skips"]
     assert [(skip["first"], skip["last"]) for skip in passed] == [("2026-04-02T02:00:00Z", "2026-04-03T02:00:00Z")]
     assert world.get("/skips?pipeline=nightly")["skips"] == passed

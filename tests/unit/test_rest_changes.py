@@ -102,6 +102,7 @@ def test_a_page_goes_on_where_the_last_one_ended(world: World) -> None:
         "run": run,
         "task": None,
         "attempt": None,
+        "backfill": None,
         "before": None,
         "after": "failed",
         "by": None,

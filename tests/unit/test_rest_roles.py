@@ -29,6 +29,8 @@ ROLES = {
     "show_next_ticks": "viewer",
     "list_problems": "viewer",
     "list_skips": "viewer",
+    "list_standings": "viewer",
+    "show_scheduler": "viewer",
     "list_runs": "viewer",
     "show_run": "viewer",
     "explain_task": "viewer",

@@ -309,3 +309,10 @@ def test_no_message_repeats_a_secret(tmp_path: Path) -> None:
     found = problems(tmp_path, text, NBFLOW_CHANNELS_C_URLS="secret", NBFLOW_STORE_DATABASE="oracle://secret")
     assert len(found) == 5
     assert "secret" not in "\n".join(found)
+
+
+@pytest.mark.parametrize("folder", ["project", "a project? with #signs%20"])
+def test_the_file_of_a_database(tmp_path: Path, folder: str) -> None:
+    assert Settings().database_file(tmp_path / folder) == tmp_path / folder / ".nbflow" / "nbflow.db"
+    assert Settings(database="sqlite:////var/nbflow.db").database_file(tmp_path) == Path("/var/nbflow.db")
+    assert Settings(database="postgresql://ada@db/nbflow").database_file(tmp_path) is None
