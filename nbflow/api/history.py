@@ -118,6 +118,11 @@ class History(Reasons):
         return self._store.changes(after, run=self._store.find_run(ref) if ref else None)
 
     @needs(Role.VIEWER)
+    def latest_change(self) -> int:
+        """Where the change log ends now, for who follows it from here."""
+        return self._store.latest_change()
+
+    @needs(Role.VIEWER)
     def doctor(self) -> tuple[Check, ...]:
         """Every check of the installation, in order."""
         return tuple(check() for check in self._checks)

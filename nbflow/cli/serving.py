@@ -1,4 +1,4 @@
-"""Commands that keep working until they are told to end: up, scheduler."""
+"""Commands that keep working until they are told to end: up, scheduler, app."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable
 from datetime import datetime
+from importlib import import_module
 from types import FrameType
 from typing import Annotated
 
@@ -17,12 +18,19 @@ from nbflow.cli.session import OK, Session, command
 
 PANEL = "Serving"
 
+Host = Annotated[
+    str | None, typer.Option(metavar="ADDRESS", show_default=False, help="Where to listen. Default: server.host.")
+]
+Port = Annotated[
+    int | None, typer.Option(min=1, max=65535, show_default=False, help="On which port. Default: server.port.")
+]
 Parent = Annotated[int | None, typer.Option("--parent", hidden=True, help="End when this process is gone.")]
 
 
 def add_to(app: typer.Typer) -> None:
     command(app, panel=PANEL)(up)
     command(app, panel=PANEL)(scheduler)
+    command(app, panel=PANEL, name="app")(app_)
 
 
 def up(session: Session, slots: Slots = None) -> int:
@@ -58,6 +66,20 @@ def scheduler(session: Session, slots: Slots = None, parent: Parent = None) -> i
         say("started")
         service.run()
         say("ended")
+    return OK
+
+
+def app_(session: Session, host: Host = None, port: Port = None, parent: Parent = None) -> int:
+    """Serve the app, and say which address to open; Ctrl-C ends it.
+
+    Without users it serves this machine only, and lets in whoever has the link that it prints. What is ordered in the
+    app is carried out by the scheduler.
+    """
+    start = import_module("nbflow_app.start").start  # the app stands above the command line, which knows it by name
+    say = _stamped(session, "app")
+    start(
+        session.project, host=host, port=port, say=say, is_orphan=lambda: parent is not None and os.getppid() != parent
+    )
     return OK
 
 

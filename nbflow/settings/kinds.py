@@ -73,6 +73,12 @@ def _count(value: Any) -> int:
     return value
 
 
+def _port(value: Any) -> int:
+    if _count(value) > 65535:
+        raise Unfit(f"must be a port, 65535 at most, not {describe(value)}")
+    return int(value)
+
+
 def _places(value: Any) -> int:
     if not isinstance(value, dict):
         return _count(value)
@@ -158,8 +164,10 @@ def one_of(*words: str, later: str = "") -> Kind:
     return Kind(" or ".join(f"`{word}`" for word in words), check)
 
 
+TEXT = Kind("text", _text)
 TEXTS = Kind("list of texts", _texts, _split)
 COUNT = Kind("whole number", _count, _whole)
+PORT = Kind("whole number", _port, _whole)
 PLACES = Kind("whole number, or `{slots = …}`", _places, _whole)
 DURATION = Kind("duration", _duration)
 FOLDERS = Kind("list of folders", _folders, _split)

@@ -18,6 +18,8 @@ from nbflow.settings.kinds import (
     FOLDERS,
     OUTPUTS,
     PLACES,
+    PORT,
+    TEXT,
     TEXTS,
     VARIABLES,
     Kind,
@@ -38,6 +40,8 @@ class Settings:
     slots: int | None = None
     pools: Mapping[str, int] = field(default_factory=dict)
     channels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    host: str = "127.0.0.1"
+    port: int = 5006
     server_url: str | None = None
     kernel_start: Literal["warm", "cold"] = "warm"
     kernel_preload: tuple[str, ...] = ()
@@ -95,6 +99,9 @@ SETTINGS = (
     Setting("executor.slots", "slots", COUNT, "", "How many notebooks run at once; as many as there are cores."),
     Setting("pools.NAME", "pools", PLACES, "", "How many places a pool has, for the tasks of all pipelines together."),
     Setting("channels.NAME.urls", "channels", ADDRESSES, "", "Apprise addresses that the alerts of a channel go to."),
+    Setting("server.host", "host", TEXT, '"127.0.0.1"',
+            "Address that the app listens on; beyond this machine only with users."),
+    Setting("server.port", "port", PORT, "5006", "Port of the app."),
     Setting("server.url", "server_url", ADDRESS, "",
             "Address of the app: stands in the links of alerts; allowed host and origin."),
     Setting("kernels.start", "kernel_start", one_of("warm", "cold"), '"warm"',

@@ -29,6 +29,8 @@ urls = ["mailto://ops@example.org", "slack://a/b/c"]
 [channels.sales]
 urls = ["json://example.org"]
 [server]
+host = "0.0.0.0"
+port = 8080
 url = "https://nbflow.example.org/"
 [kernels]
 start = "cold"
@@ -46,6 +48,8 @@ CHOSEN = Settings(
     slots=3,
     pools={"warehouse": 2, "api": 4},
     channels={"ops": ("mailto://ops@example.org", "slack://a/b/c"), "sales": ("json://example.org",)},
+    host="0.0.0.0",
+    port=8080,
     server_url="https://nbflow.example.org",
     kernel_start="cold",
     kernel_preload=("pandas",),
@@ -63,6 +67,8 @@ VARIABLES = {
     "NBFLOW_POOLS_API": "4",
     "NBFLOW_CHANNELS_OPS_URLS": '["mailto://ops@example.org", "slack://a/b/c"]',
     "NBFLOW_CHANNELS_SALES_URLS": "json://example.org",
+    "NBFLOW_SERVER_HOST": "0.0.0.0",
+    "NBFLOW_SERVER_PORT": "8080",
     "NBFLOW_SERVER_URL": "https://nbflow.example.org/",
     "NBFLOW_KERNELS_START": "cold",
     "NBFLOW_KERNELS_PRELOAD": "pandas",
@@ -232,6 +238,7 @@ def test_without_a_mark_the_project_is_the_folder_itself(tmp_path: Path, monkeyp
         ("[channels.ops]\nurl = []", "2:1: unknown key 'url' in channels.ops. Did you mean 'urls'?"),
         ("[server]\nurl = 'nbflow.example.org'",
          "2:1: server.url must be an address such as https://nbflow.example.org, not the text 'nbflow.example.org'"),
+        ("[server]\nport = 65536", "2:1: server.port must be a port, 65535 at most, not the number 65536"),
         ("[server]\nurl = 'http://['",
          "2:1: server.url must be an address such as https://nbflow.example.org, not the text 'http://['"),
         ("[kernels]\nstart = 'hot'", "2:1: kernels.start must be warm or cold, not the text 'hot'"),

@@ -1,0 +1,105 @@
+"""Pages as HTML: the templates, and the few words they know beside what a page gives them.
+
+Everything a template prints is escaped, unless this module made it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from hashlib import sha256
+from importlib.resources import files
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from nbflow.api import Caller, Role
+from nbflow.text import seconds_text, size_text
+from nbflow_app import theme
+from nbflow_app.visit import Page
+
+MENU = (("home", "Now", "/"), ("pipelines", "Pipelines", "/pipelines"), ("runs", "Runs", "/runs"))
+
+
+class Frame:
+    """Renders pages for a server whose addresses begin with `prefix`."""
+
+    def __init__(self, prefix: str = "") -> None:
+        self.prefix = prefix
+        self._env = Environment(
+            loader=PackageLoader("nbflow_app", "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._env.globals.update(
+            url=self.url, asset=self.asset, badge=_badge, icon=_icon, menu=MENU, legend=_legend, Role=Role
+        )
+        self._env.filters.update(words=words, seconds=seconds_text, size=size_text, value=value_text)
+
+    def url(self, *parts: str, **fields: Any) -> str:
+        """An address of this server: `url("/pipelines", name)`, each part quoted; fields that are empty left out."""
+        first, *rest = parts
+        path = "/".join([first.rstrip("/"), *(quote(part, safe="") for part in rest)]) or "/"
+        given = {name: value for name, value in fields.items() if value not in {None, "", False}}
+        return f"{self.prefix}{path}" + (f"?{urlencode(given)}" if given else "")
+
+    def asset(self, name: str) -> str:
+        """The address of a file that browsers may keep: it changes with the content."""
+        return f"{self.prefix}/assets/{name}?{sha256(asset(name)).hexdigest()[:12]}"
+
+    def render(self, page: Page, *, caller: Caller | None = None, **more: Any) -> str:
+        """The whole document. `more`: `theme`, `zone`, `xsrf`, `flash`."""
+        about = {"user": caller, "theme": "", "xsrf": "", "flash": "", "zone": "UTC", **more}
+        return self._env.get_template(page.template).render(page=page, **about, **page.data)
+
+    def part(self, template: str, name: str, *given: Any) -> str:
+        """A macro of a template by itself, as live updates send it."""
+        module = self._env.get_template(template).module
+        return str(getattr(module, name)(*given))
+
+
+@cache
+def asset(name: str) -> bytes:
+    """A file of ours as browsers get it. Raises KeyError for a name that is none."""
+    if name == "nbflow.css":
+        rules = (files("nbflow_app") / "static" / "pages.css").read_text(encoding="utf-8")
+        return f"{theme.stylesheet()}\n{rules}".encode()
+    if name not in ASSETS:
+        raise KeyError(name)
+    return (files("nbflow_app") / "static" / name).read_bytes()
+
+
+ASSETS = {"nbflow.css": "text/css", "app.js": "text/javascript", "icon.svg": "image/svg+xml"}
+
+
+# --- what templates print -----------------------------------------------------------------------------------------
+
+
+def value_text(value: Any) -> str:
+    """A parameter as it would be typed: text without quotes, else JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def words(text: str) -> str:
+    return str(text).replace("_", " ")
+
+
+def _badge(state: theme.State, set_by: str | None = None) -> Markup:
+    return Markup(theme.badge(state, set_by=set_by))
+
+
+def _icon(state: theme.State) -> Markup:
+    return Markup(theme.icon_svg(theme.look_of(state).icon))
+
+
+def _legend(states: Any) -> Markup:
+    return Markup(theme.legend(states))
+
+
+def fields_of(form: Mapping[str, list[bytes]]) -> dict[str, list[str]]:
+    return {name: [value.decode("utf-8", "replace") for value in values] for name, values in form.items()}

@@ -1,0 +1,104 @@
+"""`/pipelines/P/runs/R`: one run, live: its tasks with what each waits for, its parameters, and what can be done."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from nbflow.api import RunView
+from nbflow.errors import NotFound
+from nbflow.model import TaskKey
+from nbflow.states import RunState, TaskState
+from nbflow.text import counted, took
+from nbflow_app.frame import Frame
+from nbflow_app.pages.pipelines import schedule_zone
+from nbflow_app.pages.runrows import origin
+from nbflow_app.pages.taskrows import WORST_FIRST, TaskRow, since, task_rows
+from nbflow_app.visit import Page, Visit
+
+PARTS = "run_parts.html"
+
+
+def show(visit: Visit) -> Page:
+    view = run_of(visit)
+    run, pipeline = view.run, view.stored.pipeline
+    rows = task_rows(visit, view)
+    return Page(
+        template="run.html",
+        title=f"{run.pipeline}, run {run.id}",
+        section="runs",
+        crumbs=[("Pipelines", "/pipelines"), (run.pipeline, f"/pipelines/{run.pipeline}")],
+        watch=f"run:{run.id}",
+        has_canvas=True,
+        data={
+            "run": run,
+            "head": head(visit, view),
+            "rows": rows,
+            "failed": [row for row in rows if row.state is TaskState.FAILED],
+            "params": run.params,
+            "logical": visit.time(run.logical_date, schedule_zone(pipeline)),
+            "interval": [visit.time(each, schedule_zone(pipeline)) for each in run.interval],
+            "created": visit.time(run.created_at),
+            "may_act": visit.may_act,
+        },
+    )
+
+
+def head(visit: Visit, view: RunView) -> dict[str, Any]:
+    """What changes while it runs."""
+    run = view.run
+    counts = Counter(task.state for task in view.tasks.values())
+    done = sum(count for state, count in counts.items() if state.is_terminal)
+    ready = None if run.state.is_terminal else visit.api.estimate(run.id)
+    return {
+        "state": run.state,
+        "origin": origin(run),
+        "started": visit.time(run.started_at),
+        "took": took(run.started_at, run.ended_at)
+        if run.ended_at or not run.started_at
+        else since(run.started_at, visit.now),
+        "done": f"{done} of {counted(len(view.tasks), 'task')} done",
+        "counts": [(state, counts[state]) for state in WORST_FIRST if counts[state]],
+        "ready": visit.time(ready.ready) if ready else "",
+        "is_over": run.state.is_terminal,
+        "can_rerun": any(task.state in {TaskState.FAILED, TaskState.CANCELLED} for task in view.tasks.values()),
+        "is_bad": run.state is RunState.FAILED,
+    }
+
+
+def run_of(visit: Visit) -> RunView:
+    """The run of the address. Raises NotFound, also where it is of another pipeline."""
+    view = visit.api.status(visit.part("run"))
+    if view.run.pipeline != visit.part("pipeline"):
+        raise NotFound(
+            f"pipeline '{visit.part('pipeline')}' has no run '{view.run.id}'",
+            hint=f"It is a run of '{view.run.pipeline}'.",
+        )
+    return view
+
+
+def address(view: RunView) -> str:
+    return f"/pipelines/{view.run.pipeline}/runs/{view.run.id}"
+
+
+def crumbs(view: RunView) -> list[tuple[str, str]]:
+    """What lies above the pages of a run's parts."""
+    return [(view.run.pipeline, f"/pipelines/{view.run.pipeline}"), (f"Run {view.run.id}", address(view))]
+
+
+def patches(visit: Visit, frame: Frame, run: str, keys: Iterable[TaskKey]) -> tuple[Mapping[str, str], list[TaskRow]]:
+    """What changed on the page of a run, as HTML by element id; and the tasks that it is about."""
+    view = visit.api.status(run)
+    rows = task_rows(visit, view, _touched(view, keys))
+    changed = {f"task-{row.address}": frame.part(PARTS, "task_row", view.run, row) for row in rows}
+    return {"head": frame.part(PARTS, "run_head", head(visit, view)), **changed}, rows
+
+
+def _touched(view: RunView, keys: Iterable[TaskKey]) -> set[TaskKey]:
+    """Those that changed, what waits for them, and what runs."""
+    changed = {key for key in keys if key in view.tasks}
+    names = {key.task for key in changed}
+    tasks = view.stored.pipeline.tasks
+    below = {key for key in view.tasks if names.intersection(tasks[key.task].depends_on)}
+    return changed | below | {key for key, task in view.tasks.items() if task.state is TaskState.RUNNING}

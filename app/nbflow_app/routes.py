@@ -1,0 +1,54 @@
+"""Every address of the app, and what answers it: the app is read from here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tornado.web import RequestHandler
+
+from nbflow_app.asgi import Asgi, AsgiHandler
+from nbflow_app.forms import cancel, mark, pausing, rerun, retry, trigger
+from nbflow_app.handlers import AssetHandler, FormHandler, PageHandler, Show, Site
+from nbflow_app.live import LiveHandler
+from nbflow_app.pages import home, pipeline, pipelines, run, runs, task
+from nbflow_app.rooms import Rooms
+
+Route = tuple[str, type[RequestHandler], dict[str, Any]]
+
+PIPELINE = "/pipelines/(?P<pipeline>[a-z][a-z0-9_]*)"
+"""No path: the api would also load a notebook by its path, and that is not for strangers."""
+RUN = f"{PIPELINE}/runs/(?P<run>[a-z0-9-]+)"
+TASK = rf"{RUN}/tasks/(?P<task>[a-z][a-z0-9_]*(?:\.\d+)?)"
+
+PAGES: tuple[tuple[str, Show], ...] = (
+    ("/", home.show),
+    ("/pipelines", pipelines.show),
+    (PIPELINE, pipeline.show),
+    ("/runs", runs.show),
+    (RUN, run.show),
+    (rf"{TASK}(?:/\d+)?", task.show),
+)
+FORMS: tuple[tuple[str, Show, Show], ...] = (
+    (f"{PIPELINE}/trigger", trigger.show, trigger.act),
+    (f"{PIPELINE}/pause", pausing.show, pausing.pause),
+    (f"{PIPELINE}/resume", pausing.show, pausing.resume),
+    (f"{RUN}/rerun", rerun.show, rerun.act),
+    (f"{RUN}/cancel", cancel.show, cancel.act),
+    (f"{RUN}/mark", mark.show, mark.act),
+    (f"{RUN}/retry-now", retry.show, retry.act),
+)
+
+
+def routes(site: Site, rooms: Rooms, origins: frozenset[str], rest: Asgi | None) -> list[Route]:
+    """Patterns without the prefix, in the order in which they are tried."""
+    here = {"site": site}
+    api: list[Route] = []
+    if rest is not None:
+        api = [(r"/(?:api/.*|healthz|readyz|metrics)", AsgiHandler, {"app": rest, "prefix": site.frame.prefix})]
+    return [
+        *((path, PageHandler, {**here, "show": show}) for path, show in PAGES),
+        *((path, FormHandler, {**here, "show": show, "act": act}) for path, show, act in FORMS),
+        (r"/live", LiveHandler, {"rooms": rooms, "origins": origins}),
+        (r"/assets/(?P<name>[a-z.]+)", AssetHandler, here),
+        *api,
+    ]

@@ -1,0 +1,91 @@
+"""Start the app of a project: what `nbflow app` does."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from nbflow.api import Entrance
+from nbflow.errors import InvalidInput, Unavailable
+from nbflow.settings import STATE
+from nbflow.wiring import Doors, this_user
+from nbflow_app.entry import Entry, LinkEntry, PeopleEntry, derived, read_key
+from nbflow_app.frame import Frame
+from nbflow_app.handlers import Site
+from nbflow_app.serve import App, Place
+
+
+def start(
+    project: Path | None,
+    *,
+    host: str | None,
+    port: int | None,
+    say: Callable[[str], None],
+    is_orphan: Callable[[], bool] = lambda: False,
+) -> None:
+    """Serve until SIGTERM, Ctrl-C, or `is_orphan`. `say` is told where to look.
+
+    Raises InvalidInput where an address beyond this machine would be open to everybody, Unavailable where the port is
+    taken.
+    """
+    with Doors(project) as doors:
+        chosen = doors.settings
+        place = Place(host=host or chosen.host, port=port or chosen.port, url=chosen.server_url)
+        doors.store.open()  # before threads ask for it
+        entrance = Entrance(doors.store, doors.clock)
+        has_users = entrance.has_users()
+        if not has_users and not is_loopback(place.host):
+            raise InvalidInput(
+                f"the app would be open to everybody who reaches {place.host}",
+                hint="Add the first user: nbflow user add NAME --role admin.",
+            )
+        key = read_key(doors.project / STATE)
+        entry: Entry = PeopleEntry(entrance, place.port) if has_users else LinkEntry(key, this_user(), place.port)
+        site = Site(api=doors.api, clock=doors.clock, frame=Frame(place.prefix))
+
+        def new_app() -> App:
+            return App(site, entry, place, secret=derived(key, "panel"))
+
+        asyncio.run(_serve(new_app, place, lambda: say(f"open {address(place, entry)}"), is_orphan))
+        say("ended")
+
+
+async def _serve(
+    new_app: Callable[[], App], place: Place, ready: Callable[[], None], is_orphan: Callable[[], bool]
+) -> None:
+    loop, stopping = asyncio.get_running_loop(), asyncio.Event()
+    try:
+        app = new_app()
+    except OSError as error:
+        raise Unavailable(
+            f"cannot listen on {place.host}:{place.port}: {error.strerror}",
+            hint="Name another port: nbflow app --port 5007.",
+        ) from None
+    for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        loop.add_signal_handler(each, stopping.set)
+    watching = loop.create_task(_end_with_parent(is_orphan, stopping))
+    ready()
+    await app.serve(stopping)
+    watching.cancel()
+
+
+async def _end_with_parent(is_orphan: Callable[[], bool], stopping: asyncio.Event) -> None:
+    while not is_orphan():
+        await asyncio.sleep(1)
+    stopping.set()
+
+
+def is_loopback(host: str) -> bool:
+    with suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost"
+
+
+def address(place: Place, entry: Entry) -> str:
+    """What to open; without users it is also the way in."""
+    base = place.url or f"http://{place.host}:{place.port}"
+    return f"{base}/sign-in?token={entry.token}" if isinstance(entry, LinkEntry) else base

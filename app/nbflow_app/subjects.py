@@ -1,0 +1,73 @@
+"""What pages can watch: all runs, one pipeline, one run. Each knows which changes are about it and what they change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from nbflow.errors import NotFound
+from nbflow.run import Change
+from nbflow_app.frame import Frame
+from nbflow_app.pages import run as run_page
+from nbflow_app.rooms import News, Subject
+from nbflow_app.visit import Visit
+
+VisitNow = Callable[[], Visit]
+"""A visit of the app itself, as a viewer, at the time of the call."""
+
+
+@dataclass
+class AllRuns:
+    """Lists: a run began or ended, or a pipeline changed."""
+
+    pulse: float = 0
+
+    def concerns(self, change: Change) -> bool:
+        return change.key is None
+
+    def news(self, changes: Sequence[Change]) -> News:
+        return News(refresh=bool(changes))
+
+
+@dataclass
+class OnePipeline:
+    name: str
+    pulse: float = 0
+
+    def concerns(self, change: Change) -> bool:
+        return change.pipeline == self.name and change.event != "attempt"
+
+    def news(self, changes: Sequence[Change]) -> News:
+        return News(refresh=bool(changes))
+
+
+@dataclass
+class OneRun:
+    """The rows of its tasks. What runs is looked at again at a pulse, for how far it has come."""
+
+    run: str
+    visit: VisitNow
+    frame: Frame
+    pulse: float = 2
+
+    def concerns(self, change: Change) -> bool:
+        return change.run == self.run
+
+    def news(self, changes: Sequence[Change]) -> News:
+        keys = {change.key for change in changes if change.key is not None}
+        parts, rows = run_page.patches(self.visit(), self.frame, self.run, keys)
+        return News(parts=parts, rows=rows, refresh=any(change.key is None for change in changes))
+
+
+def subject_of(watch: str, visit: VisitNow, frame: Frame) -> Subject:
+    """What a page names in `data-watch`. Raises NotFound."""
+    kind, _, name = watch.partition(":")
+    match kind:
+        case "runs":
+            return AllRuns()
+        case "pipeline":
+            return OnePipeline(name)
+        case "run":
+            return OneRun(str(visit().api.status(name).run.id), visit, frame)
+        case _:
+            raise NotFound(f"nothing is called '{watch}'")

@@ -1,0 +1,130 @@
+"""Coming in: by the link of the terminal, or by name and password."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+from app_server import served, xsrf_of
+from app_world import World
+from nbflow_app.entry import MOST, WITHIN, LinkEntry, PeopleEntry, Refusals, derived, read_key, safe_next
+from nbflow_app.start import is_loopback, start
+
+from nbflow.api import Caller, Entrance, Role
+from nbflow.errors import InvalidInput, NotSignedIn
+
+ADA = Caller(name="ada", role=Role.ADMIN)
+
+
+def test_the_link_sets_a_cookie_that_is_not_the_token(tmp_path: Path) -> None:
+    with served(World(tmp_path)) as running, running.stranger() as browser:
+        token = running.entry.token
+        answer = browser.get(f"/sign-in?token={token}&next=/runs")
+        assert (answer.status_code, answer.headers["Location"]) == (303, "/runs")
+        cookie = answer.headers["Set-Cookie"]
+        assert {"HttpOnly", "SameSite=Lax"} <= {part.strip() for part in cookie.split(";")}
+        assert token not in cookie
+        assert browser.get("/runs").status_code == 200
+        assert browser.get("/sign-in?next=/runs").headers["Location"] == "/runs"
+
+
+def test_a_wrong_link_is_refused_and_the_right_one_can_be_pasted(tmp_path: Path) -> None:
+    with served(World(tmp_path)) as running, running.stranger() as browser:
+        wrong = browser.get("/sign-in?token=0000")
+        assert wrong.status_code == 403
+        assert "That is not the link of this server" in wrong.text
+        page = browser.get("/sign-in?next=/pipelines").text
+        pasted = f"{running.base}/sign-in?token={running.entry.token}"
+        form = {"_xsrf": xsrf_of(page), "next": "/pipelines", "token": pasted}
+        assert browser.post("/sign-in", data=form).headers["Location"] == "/pipelines"
+        assert browser.get("/pipelines").status_code == 200
+
+
+def test_users_sign_in_and_out(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.api().add_user("root", Role.ADMIN, password="a quite long password")
+    world.api().add_user("ada", Role.VIEWER, password="correct horse battery")
+    entry = PeopleEntry(Entrance(world.store, world.clock), 5006)
+    with served(world, entry=entry) as running, running.stranger() as browser:
+        token = xsrf_of(browser.get("/sign-in").text)
+        form = {"_xsrf": token, "name": "ada", "next": "/runs"}
+        wrong = browser.post("/sign-in", data={**form, "password": "wrong"})
+        assert wrong.status_code == 403
+        assert "Name or password is not right." in wrong.text
+        done = browser.post("/sign-in", data={**form, "password": "correct horse battery"})
+        assert done.headers["Location"] == "/runs"
+        page = browser.get("/runs").text
+        assert "ada, viewer" in page
+        session = browser.cookies["nbflow-5006"]
+        out = browser.post("/sign-out", data={"_xsrf": xsrf_of(page)})
+        assert out.headers["Location"] == "/sign-in"
+        browser.cookies.set("nbflow-5006", session)
+        assert browser.get("/runs").status_code == 303, "the session was ended on the server, too"
+
+
+def test_signing_in_needs_its_own_form(tmp_path: Path) -> None:
+    with served(World(tmp_path)) as running, running.stranger() as browser:
+        assert browser.post("/sign-in", data={"token": running.entry.token}).status_code == 403
+
+
+def test_an_address_that_tries_too_often_has_to_wait() -> None:
+    now = 0.0
+    refusals = Refusals(clock=lambda: now)
+    for _ in range(MOST):
+        refusals.check("10.0.0.1")
+        refusals.note("10.0.0.1")
+    with pytest.raises(NotSignedIn, match="too many"):
+        refusals.check("10.0.0.1")
+    refusals.check("10.0.0.2")
+    now = WITHIN + 1
+    refusals.check("10.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("given", "prefix", "goes"),
+    [
+        ("/runs?state=failed", "", "/runs?state=failed"),
+        ("", "", "/"),
+        ("//evil.example", "", "/"),
+        ("/\\evil.example", "", "/"),
+        ("https://evil.example/", "", "/"),
+        ("javascript:alert(1)", "", "/"),
+        ("/runs\r\nSet-Cookie: a=b", "", "/"),
+        ("/sign-in?next=/", "", "/"),
+        ("/flows/runs", "/flows", "/flows/runs"),
+        ("/flowsome", "/flows", "/flows/"),
+        ("/runs", "/flows", "/flows/"),
+    ],
+)
+def test_signing_in_leads_only_to_addresses_of_ours(given: str, prefix: str, goes: str) -> None:
+    assert safe_next(given, prefix) == goes
+
+
+def test_the_key_is_made_once_and_only_for_its_owner(tmp_path: Path) -> None:
+    key = read_key(tmp_path / "state")
+    assert len(key) == 32
+    assert read_key(tmp_path / "state") == key
+    assert stat.S_IMODE((tmp_path / "state" / "app.key").stat().st_mode) == 0o600
+    assert derived(key, "link") != derived(key, "cookie")
+
+
+def test_a_cookie_of_another_server_opens_nothing() -> None:
+    mine, other = LinkEntry(b"a" * 32, ADA, 5006), LinkEntry(b"b" * 32, ADA, 5006)
+    assert mine.who({mine.cookie: other.cookie_value}) is None
+    assert mine.who({}) is None
+    assert mine.who({mine.cookie: mine.cookie_value}) == ADA
+
+
+@pytest.mark.parametrize(
+    ("host", "is_own"),
+    [("127.0.0.1", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("10.1.2.3", False)],
+)
+def test_which_addresses_are_this_machine(host: str, is_own: bool) -> None:
+    assert is_loopback(host) is is_own
+
+
+def test_no_address_is_open_to_everybody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InvalidInput, match=r"open to everybody who reaches 0\.0\.0\.0.*nbflow user add"):
+        start(tmp_path, host="0.0.0.0", port=5999, say=lambda _: None)

@@ -1,0 +1,245 @@
+"""The pages that are read, without a browser."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from app_world import CHAIN, FAILS, World
+from nbflow_app.pages import pipeline, runs
+
+from nbflow.api import Role
+from nbflow.errors import InvalidInput, NotFound
+from nbflow.testing.executor import Script
+
+SLOW = Script(after=timedelta(hours=1))
+BROKEN = "name: weekly\ntasks:\n  report: {notebook: a.ipynb, depends_on: [claen]}\n  clean: {notebook: a.ipynb}\n"
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+# --- pipelines ------------------------------------------------------------------------------------------------------
+
+
+def test_a_project_without_pipelines_says_how_to_begin(world: World) -> None:
+    for address in ("/", "/pipelines"):
+        assert "Drop a pipeline.yaml" in world.page(address).text
+    assert "Nothing has run yet" in world.page("/runs").text
+
+
+def test_every_pipeline_has_a_row_with_its_last_runs(world: World) -> None:
+    world.pipeline()
+    world.run()
+    world.run(clean=FAILS)
+    row = world.page("/pipelines").rows()[0]
+    assert row[0] == "nightly 3 tasks · finance revenue"
+    assert row[1] == "failed"
+    assert row[2] == "1 of the last 2 runs failed"
+    assert row[4] == "every day at 02:00, Europe/Berlin next 2 Apr 00:00"
+    assert row[5] == "50 %"
+
+
+def test_times_are_those_of_the_viewer_and_on_hover_those_of_the_schedule(world: World) -> None:
+    world.pipeline()
+    time = world.page("/pipelines").soup.find("time")
+    assert time["datetime"] == "2026-04-02T00:00:00Z"
+    assert "02:00 +02:00 (Europe/Berlin)" in time["title"]
+
+
+def test_a_manifest_with_problems_comes_first_and_says_so(world: World) -> None:
+    world.pipeline()
+    world.pipeline(BROKEN)
+    rows = world.page("/pipelines").rows()
+    assert [row[0].split()[0] for row in rows] == ["weekly", "nightly"]
+    assert rows[0][1] == "1 problem"
+
+
+def test_a_manifest_without_a_name_is_shown_without_a_page(world: World) -> None:
+    world.pipeline("tasks: 3\n")
+    page = world.page("/pipelines")
+    assert "nameless/pipeline.yaml" in page.rows()[0][0]
+    assert not any("pipeline.yaml" in text for text in page.links())
+
+
+@pytest.mark.parametrize(
+    ("fields", "names"),
+    [
+        ({}, ["nightly", "weekly"]),
+        ({"q": "FINANCE night"}, ["nightly"]),
+        ({"tag": "revenue"}, ["nightly"]),
+        ({"state": "success"}, ["nightly"]),
+        ({"state": "failed"}, []),
+        ({"q": "nothing of that name"}, []),
+    ],
+)
+def test_the_list_is_filtered_by_the_address(world: World, fields: dict[str, str], names: list[str]) -> None:
+    world.pipeline()
+    world.pipeline(CHAIN.replace("nightly", "weekly").replace("finance", "ops").replace("[revenue]", "[]"))
+    world.run()
+    page = world.page("/pipelines", **fields)
+    assert [row[0].split()[0] for row in page.rows()] == names if names else "Nothing fits" in page.text
+
+
+# --- one pipeline ---------------------------------------------------------------------------------------------------
+
+
+def test_the_page_of_a_pipeline_shows_its_tasks_in_order_with_the_states_of_the_last_run(world: World) -> None:
+    world.pipeline()
+    world.run(clean=FAILS)
+    rows = world.page("/pipelines/nightly").rows()
+    assert [(row[0], row[1]) for row in rows] == [
+        ("extract", "success"),
+        ("clean", "failed"),
+        ("report", "upstream failed"),
+    ]
+
+
+def test_another_run_can_be_chosen(world: World) -> None:
+    world.pipeline()
+    first = world.run()
+    world.run(extract=FAILS)
+    rows = world.page("/pipelines/nightly", run=first.id).rows()
+    assert [row[1] for row in rows] == ["success", "success", "success"]
+
+
+def test_the_next_five_ticks_have_their_offset(world: World) -> None:
+    world.pipeline()
+    text = world.page("/pipelines/nightly").part("facts")
+    assert "Thu 2026-04-02 02:00 +02:00" in text
+    assert "Mon 2026-04-06 02:00 +02:00" in text
+
+
+def test_the_manifest_has_every_problem_at_its_line(world: World) -> None:
+    world.pipeline(BROKEN)
+    page = world.page("/pipelines/weekly")
+    assert "depends on 'claen', which does not exist" in page.part("L3")
+    assert "Did you mean 'clean'?" in page.text
+    assert "so nothing new can start" in page.text
+
+
+def test_the_runs_of_a_pipeline_are_listed_newest_first(world: World) -> None:
+    world.pipeline()
+    first, second = world.run(), world.run(clean=FAILS)
+    rows = world.page("/pipelines/nightly", tab="runs").rows()
+    assert [(row[0], row[1]) for row in rows] == [(second.id, "failed"), (first.id, "success")]
+
+
+def test_older_runs_are_a_link_away(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "STEP", 2)
+    monkeypatch.setattr(pipeline, "STEP", 2)
+    world.pipeline()
+    made = [world.run().id for _ in range(3)]
+    for address, fields in (("/pipelines/nightly", {"tab": "runs"}), ("/runs", {})):
+        page = world.page(address, **fields)
+        assert len(page.rows()) == 2
+        older = parse_qs(urlsplit(page.links()["Older runs"]).query)
+        assert older["before"] == [made[1]]
+        last = world.page(address, **fields, before=made[1])
+        assert len(last.rows()) == 1
+        assert "Older runs" not in last.links()
+        assert "Newest" in last.links()
+
+
+# --- runs -----------------------------------------------------------------------------------------------------------
+
+
+def test_runs_are_filtered_by_pipeline_and_state(world: World) -> None:
+    world.pipeline()
+    world.pipeline(CHAIN.replace("nightly", "weekly"))
+    world.run("nightly")
+    world.run("weekly", clean=FAILS)
+    assert [row[0].split()[0] for row in world.page("/runs").rows()] == ["weekly", "nightly"]
+    assert [row[0].split()[0] for row in world.page("/runs", pipeline="nightly").rows()] == ["nightly"]
+    assert [row[0].split()[0] for row in world.page("/runs", state="failed").rows()] == ["weekly"]
+    assert [row[0].split()[0] for row in world.page("/runs", q="WEEK").rows()] == ["weekly"]
+    assert "No run fits" in world.page("/runs", kind="backfill").text
+    assert "No run fits" in world.page("/runs", state="cancelled").text
+    with pytest.raises(InvalidInput, match="no run can be 'red'"):
+        world.page("/runs", state="red")
+
+
+def test_a_failed_run_leads_to_the_failing_cell(world: World) -> None:
+    world.pipeline()
+    run = world.run(clean=FAILS)
+    page = world.page(f"/pipelines/nightly/runs/{run.id}")
+    assert page.links()["clean"] == f"/pipelines/nightly/runs/{run.id}/tasks/clean/1#c3"
+    assert "3 of 3 tasks done" in page.part("head")
+    assert "ValueError: bad country" in page.part("failures")
+    report = page.rows()[2]
+    assert (report[1], report[4]) == ("upstream failed", "blocked by clean (failed)")
+
+
+def test_what_waits_says_for_what_and_what_runs_how_far_it_is(world: World) -> None:
+    world.pipeline()
+    run = world.begin(extract=SLOW)
+    world.clock.advance(timedelta(seconds=90))
+    world.step()
+    page = world.page(f"/pipelines/nightly/runs/{run.id}")
+    extract, clean, _ = page.rows()
+    assert extract[1:3] == ["running", "90 s"]
+    assert extract[4].startswith("cell 2 of 7")
+    assert "waits for extract, which is running" in clean[4]
+    assert page.soup.find(id="task-extract").find(attrs={"data-since": True})
+
+
+def test_a_run_is_only_found_under_its_own_pipeline(world: World) -> None:
+    world.pipeline()
+    world.pipeline(CHAIN.replace("nightly", "weekly"))
+    run = world.run()
+    with pytest.raises(NotFound, match="pipeline 'weekly' has no run"):
+        world.page(f"/pipelines/weekly/runs/{run.id}")
+
+
+def test_the_parameters_of_a_run_are_shown_as_text(world: World) -> None:
+    world.pipeline(CHAIN.replace("default: calm, choices: [calm, wild]", 'default: "<img src=x onerror=alert(1)>"'))
+    run = world.run()
+    page = world.page(f"/pipelines/nightly/runs/{run.id}")
+    assert "<img src=x" in page.text
+    assert page.soup.find("img") is None
+
+
+def test_a_task_in_short(world: World) -> None:
+    world.pipeline()
+    run = world.run(clean=FAILS)
+    page = world.page(f"/pipelines/nightly/runs/{run.id}/tasks/clean")
+    assert "clean failed: ValueError: bad country" in page.text
+    assert page.links()["Attempt 1"] == f"/pipelines/nightly/runs/{run.id}/tasks/clean/1"
+    with pytest.raises(NotFound, match="has no task 'claen'"):
+        world.page(f"/pipelines/nightly/runs/{run.id}/tasks/claen")
+
+
+# --- now ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_first_page_says_what_is_red_and_what_runs(world: World) -> None:
+    world.pipeline()
+    world.pipeline(CHAIN.replace("nightly", "weekly"))
+    failed = world.run("nightly", clean=FAILS)
+    world.begin("weekly", extract=SLOW)
+    page = world.page("/")
+    assert page.links()["nightly / clean"] == f"/pipelines/nightly/runs/{failed.id}/tasks/clean/1#c3"
+    assert "weekly running by hand, ada 0 of 3 tasks" in page.part("going")
+
+
+def test_a_calm_morning(world: World) -> None:
+    world.pipeline()
+    world.run()
+    page = world.page("/")
+    assert "Nothing is red." in page.text
+    assert "Nothing is running." in page.text
+
+
+# --- roles ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_viewer_sees_no_action(world: World) -> None:
+    world.pipeline()
+    run = world.run(clean=FAILS)
+    for address in (f"/pipelines/nightly/runs/{run.id}", f"/pipelines/nightly/runs/{run.id}/tasks/clean"):
+        assert "Re-run" in world.page(address, Role.OPERATOR).text
+        assert "Re-run" not in world.page(address, Role.VIEWER).text

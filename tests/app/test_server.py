@@ -1,0 +1,247 @@
+"""The server: who is let in, what is refused, and what every answer carries."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from app_server import HTML, Running, served, xsrf_of
+from app_world import FAILS, World
+from nbflow_app.gate import PUBLIC
+from tornado.httpclient import HTTPClientError, HTTPRequest
+from tornado.ioloop import IOLoop
+from tornado.websocket import websocket_connect
+
+from nbflow.api import Role
+from nbflow.testing.executor import Script
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    world = World(tmp_path_factory.mktemp("project"))
+    world.pipeline()
+    with served(world) as running:
+        yield running
+
+
+# --- the gate -------------------------------------------------------------------------------------------------------
+
+
+def test_a_stranger_gets_the_sign_in_page_and_comes_back(running: Running) -> None:
+    with running.stranger() as stranger:
+        answer = stranger.get("/runs?state=failed")
+    assert answer.status_code == 303
+    assert answer.headers["Location"] == "/sign-in?next=%2Fruns%3Fstate%3Dfailed"
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/pipelines", "/live?watch=runs", "/drawings/runs/r1", "/drawings/runs/r1/ws", "/nope"]
+)
+def test_nothing_else_is_open_to_strangers(running: Running, path: str) -> None:
+    assert not any(path == known or (path.startswith(known) and known.endswith("/")) for known in PUBLIC)
+    with running.stranger() as stranger:
+        assert stranger.get(path, headers={"Accept": "*/*"}).status_code == 403
+        assert stranger.post(path).status_code == 403
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost:x", ""])
+@pytest.mark.parametrize("path", ["/", "/assets/app.js", "/static/js/bokeh.min.js", "/healthz"])
+def test_a_host_that_is_not_ours_is_refused_everywhere(running: Running, host: str, path: str) -> None:
+    with running.client() as client:
+        assert client.get(path, headers={"Host": host}).status_code == 421
+
+
+@pytest.mark.parametrize("path", ["/", "/nope", "/assets/app.js", "/static/js/bokeh.min.js"])
+def test_every_answer_carries_the_policy(running: Running, path: str) -> None:
+    with running.client() as client:
+        headers = client.get(path).headers
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "same-origin"
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+
+
+def test_only_pages_with_a_drawing_may_make_functions_from_text(running: Running) -> None:
+    run = running.world.run()
+    with running.client() as client:
+        assert "unsafe-eval" not in client.get("/runs").headers["Content-Security-Policy"]
+        policy = client.get(f"/pipelines/nightly/runs/{run.id}").headers["Content-Security-Policy"]
+    assert "'unsafe-eval'" in policy
+    assert "'unsafe-inline'" not in policy.split("script-src")[1].split(";")[0]
+
+
+# --- errors ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "said"),
+    [
+        ("/nope", 404, "There is no such page."),
+        ("/pipelines/weekly", 404, "there is no pipeline &#39;weekly&#39;"),
+        ("/pipelines/nightly/runs/nope", 404, "there is no run"),
+        ("/runs?state=red", 400, "There are: queued"),
+        ("/pipelines/..%2F..%2Fsecret.ipynb", 404, "There is no such page."),
+        ("/assets/secret.txt", 404, "There is no such page."),
+    ],
+)
+def test_what_is_wrong_is_said_with_what_to_do(running: Running, path: str, code: int, said: str) -> None:
+    with running.client() as client:
+        answer = client.get(path)
+    assert (answer.status_code, said in answer.text) == (code, True), answer.text
+
+
+# --- what a browser keeps ---------------------------------------------------------------------------------------------
+
+
+def test_the_zone_and_theme_of_the_viewer_are_known_by_cookies(running: Running) -> None:
+    with running.client() as client:
+        client.cookies.update({"nb-zone": "America%2FNew_York", "nb-theme": "dark"})
+        page = client.get("/pipelines").text
+    assert 'data-zone="America/New_York"' in page
+    assert 'data-theme="dark"' in page
+    assert "20:00 -04:00 (America/New_York)" in page
+    with running.client() as client:
+        client.cookies.update({"nb-zone": "..%2Fetc", "nb-theme": '"><script>'})
+        page = client.get("/pipelines").text
+    assert 'data-zone="UTC"' in page
+    assert "<script>" not in page
+
+
+def test_assets_are_kept_and_pages_are_not(running: Running) -> None:
+    with running.client() as client:
+        assert "immutable" in client.get("/assets/nbflow.css").headers["Cache-Control"]
+        assert client.get("/").headers["Cache-Control"] == "no-store"
+
+
+def test_a_page_without_a_drawing_needs_little_script(running: Running) -> None:
+    with running.client() as client:
+        page = client.get("/pipelines")
+        scripts = page.text.count("<script")
+        wire = client.get("/assets/app.js", headers={"Accept-Encoding": "gzip"})
+    assert scripts == 1
+    assert wire.headers["Content-Encoding"] == "gzip"
+    assert int(wire.headers["Content-Length"]) < 20_000
+
+
+# --- forms ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_form_needs_its_token(running: Running) -> None:
+    run = running.world.run(clean=FAILS)
+    path = f"/pipelines/nightly/runs/{run.id}/mark"
+    given = {"task": "clean", "state": "success", "note": "seen"}
+    with running.client() as client:
+        assert client.post(path, data=given).status_code == 403
+        assert running.world.states(run.id)["clean"] == "failed"
+        token = xsrf_of(client.get(f"{path}?task=clean").text)
+        done = client.post(path, data={**given, "_xsrf": token})
+        assert (done.status_code, done.headers["Location"]) == (303, f"/pipelines/nightly/runs/{run.id}")
+        assert "clean is marked success" in client.get(done.headers["Location"]).text
+        assert "clean is marked success" not in client.get(done.headers["Location"]).text
+    assert running.world.states(run.id)["clean"] == "success"
+
+
+def test_a_form_sent_by_script_is_answered_for_a_script(running: Running) -> None:
+    run = running.world.run(clean=FAILS)
+    path = f"/pipelines/nightly/runs/{run.id}/mark"
+    with running.client() as client:
+        token = xsrf_of(client.get(f"{path}?task=clean").text)
+        client.headers["X-Requested-With"] = "nbflow"
+        wrong = client.post(path, data={"task": "clean", "state": "blue", "_xsrf": token})
+        done = client.post(path, data={"task": "clean", "state": "skipped", "_xsrf": token})
+    assert (wrong.status_code, wrong.json()["hint"]) == (400, "Choose success, failed or skipped.")
+    assert done.json() == {"go": f"/pipelines/nightly/runs/{run.id}", "note": "clean is marked skipped"}
+
+
+def test_a_viewer_cannot_act_whatever_is_sent(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.pipeline()
+    run = world.run(clean=FAILS)
+    with served(world, role=Role.VIEWER) as running, running.client() as client:
+        page = client.get(f"/pipelines/nightly/runs/{run.id}")
+        client.headers["X-Requested-With"] = "nbflow"
+        for form in ("rerun", "cancel", "mark", "retry-now"):
+            path = f"/pipelines/nightly/runs/{run.id}/{form}"
+            assert client.get(path).status_code == 403
+            token = client.cookies["nbflow-xsrf"]
+            sent = client.post(path, data={"task": "clean", "state": "success", "_xsrf": token})
+            assert sent.status_code == 403
+            assert "needs an operator" in sent.json()["error"]
+    assert "Re-run" not in page.text
+    assert world.states(run.id)["clean"] == "failed"
+
+
+# --- live -------------------------------------------------------------------------------------------------------------
+
+
+def heard(running: Running, watch: str, then: object, origin: str | None = None) -> dict[str, object]:
+    """What a page that watches is told first, after `then` has happened."""
+
+    async def listen() -> dict[str, object]:
+        request = HTTPRequest(
+            f"ws://127.0.0.1:{running.port}/live?watch={watch}",
+            headers={
+                "Cookie": f"{running.entry.cookie}={running.entry.cookie_value}",
+                "Origin": origin or f"http://127.0.0.1:{running.port}",
+            },
+        )
+        socket = await websocket_connect(request)
+        await socket.write_message('{"order": "cancel everything"}')
+        assert callable(then)
+        then()
+        message = await socket.read_message()
+        socket.close()
+        told: dict[str, object] = json.loads(message) if message else {}
+        return told
+
+    return IOLoop(make_current=False).run_sync(listen, timeout=60)
+
+
+def test_the_page_of_a_run_is_told_the_rows_that_changed(running: Running) -> None:
+    world = running.world
+    run = world.begin(extract=Script(after=timedelta(minutes=1)))
+
+    def go_on() -> None:
+        world.clock.advance(timedelta(minutes=2))
+        world.step()
+
+    news = heard(running, f"run:{run.id}", go_on)
+    parts = news["parts"]
+    assert isinstance(parts, dict)
+    assert "success" in parts["task-extract"]
+    assert {"head", "task-extract", "task-clean"} <= parts.keys()
+    world.engine.drive(run.id)
+
+
+def test_lists_are_told_to_look_again(running: Running) -> None:
+    assert heard(running, "runs", running.world.run)["refresh"] is True
+
+
+def test_another_site_cannot_listen(running: Running) -> None:
+    with pytest.raises(HTTPClientError, match="403"):
+        heard(running, "runs", lambda: None, origin="https://evil.example")
+
+
+def test_what_is_not_there_cannot_be_watched(running: Running) -> None:
+    assert heard(running, "run:nope", lambda: None) == {}
+
+
+# --- behind a proxy ---------------------------------------------------------------------------------------------------
+
+
+def test_every_address_is_below_the_prefix(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.pipeline()
+    run = world.run()
+    with served(world, url="https://data.example.org/flows") as running, running.client() as client:
+        client.headers["Host"] = "data.example.org"
+        page = client.get(f"/pipelines/nightly/runs/{run.id}")
+        with running.stranger() as browser:
+            stranger = browser.get("/runs", headers={**HTML, "Host": "data.example.org"})
+    addresses = [part.split('"')[0] for kind in ("href", "src", "action") for part in page.text.split(f'{kind}="')[1:]]
+    assert addresses
+    assert [each for each in addresses if not each.startswith(("/flows/", "#"))] == []
+    assert stranger.headers["Location"].startswith("/flows/sign-in?next=%2Fflows%2Fruns")

@@ -1,0 +1,88 @@
+"""The app on a port of its own, in a thread of the test's process; and a browser's side of it without a browser."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+from app_world import World
+from nbflow_app.entry import Entry, LinkEntry
+from nbflow_app.frame import Frame
+from nbflow_app.handlers import Site
+from nbflow_app.serve import App, Place
+
+from nbflow.api import Api, Caller, Role
+
+HTML = {"Accept": "text/html"}
+
+
+class Running:
+    """A served world. `client` has signed in by the link."""
+
+    def __init__(
+        self, world: World, url: str | None = None, role: Role = Role.ADMIN, entry: Entry | None = None
+    ) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.world = world
+        self.place = Place(port=self.port, url=url)
+        self.entry = LinkEntry(b"k" * 32, Caller(name="ada", role=role), self.port)
+        self.used: Entry = entry or self.entry
+        self.base = f"http://127.0.0.1:{self.port}{self.place.prefix}"
+
+    def api(self, caller: Caller) -> Api:
+        return self.world.api(caller.role, caller.name)
+
+    def stranger(self) -> httpx.Client:
+        return httpx.Client(base_url=self.base, headers=HTML)
+
+    def client(self) -> httpx.Client:
+        cookies = {self.entry.cookie: self.entry.cookie_value}
+        return httpx.Client(base_url=self.base, headers=HTML, cookies=cookies)
+
+
+@contextmanager
+def served(world: World, **about: Any) -> Iterator[Running]:
+    """The app, answering; stopped as by SIGTERM."""
+    running = Running(world, **about)
+    ready, stop = threading.Event(), Stopper()
+
+    async def serve() -> None:
+        site = Site(api=running.api, clock=world.clock, frame=Frame(running.place.prefix))
+        app = App(site, running.used, running.place, secret="s" * 32)
+        stop.on = (asyncio.get_running_loop(), asyncio.Event())
+        asyncio.get_running_loop().call_soon(ready.set)
+        await app.serve(stop.on[1])
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), name="app")
+    thread.start()
+    assert ready.wait(60)
+    try:
+        yield running
+    finally:
+        stop()
+        thread.join(30)
+        assert not thread.is_alive()
+
+
+class Stopper:
+    on: tuple[asyncio.AbstractEventLoop, asyncio.Event]
+
+    def __call__(self) -> None:
+        loop, event = self.on
+        loop.call_soon_threadsafe(event.set)
+
+
+def xsrf_of(page: str) -> str:
+    """The token of a form."""
+    from bs4 import BeautifulSoup
+
+    found = BeautifulSoup(page, "html.parser").find("input", attrs={"name": "_xsrf"})
+    assert found is not None
+    return str(found["value"])
