@@ -126,7 +126,7 @@ class _Printed:
 def write_html(run: Run, log: LogView, path: Path) -> None:
     """One file that needs nothing else. Raises InvalidInput where it cannot be written."""
     from nbflow.notebooks.folder import write_whole
-    from nbflow.notebooks.page import page
+    from nbflow.notebooks.render.page import page
 
     attempt = log.attempt
     failing = _failing(cells_of(log.notebook), attempt)

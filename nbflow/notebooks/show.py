@@ -6,14 +6,15 @@ What a notebook prints is not trusted: colours are kept, every other terminal se
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from rich.text import Text
 
 from nbflow.notebooks.document import BANNER, INJECTED, Cell, CellState, Notebook, tags_of
+from nbflow.notebooks.texts import overwritten, safe, text_of
 from nbflow.states import Cause
 from nbflow.text import seconds_text, size_text
 
@@ -27,10 +28,6 @@ _STYLES: dict[str, str] = {
     CellState.SKIPPED: "dim",
     CellState.FAILED: "red",
 }
-
-_COLOURS = re.compile(r"(\x1b\[[0-9;]*m)")
-_SEQUENCES = re.compile(r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|[\x1b\x9b]\[?[0-?]*[ -/]*[@-~]|\x1b")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +43,8 @@ class ShownCell:
     """Of a failed cell, what ended it."""
     seconds: float | None = None
     outputs: tuple[Mapping[str, Any], ...] = ()
+    attachments: Mapping[str, Any] = field(default_factory=dict)
+    """Pictures inside a markdown cell: name → representations."""
 
     @property
     def was_reached(self) -> bool:
@@ -68,14 +67,21 @@ def cells_of(notebook: Notebook) -> list[ShownCell]:
 def shown_cell(cell: Cell) -> ShownCell:
     about = cell.metadata.get("nbflow", {})
     return ShownCell(
-        number=None if INJECTED in tags_of(cell) else about.get("cell"),
+        number=None if INJECTED in tags_of(cell) else _of_kind(int, about.get("cell")),
         kind=cell.cell_type,
-        source=cell.source,
-        state=about.get("state", ""),
-        cause=about.get("cause") or "",
-        seconds=about.get("seconds"),
+        source=text_of(cell.source),
+        state=_of_kind(str, about.get("state"), among=CellState) or "",
+        cause=_of_kind(str, about.get("cause"), among=Cause) or "",
+        seconds=_of_kind((int, float), about.get("seconds")),
         outputs=tuple(cell.get("outputs", ())),
+        attachments=cell.get("attachments", {}),
     )
+
+
+def _of_kind(kind: Any, value: Any, among: type[StrEnum] | None = None) -> Any:
+    """What nbflow writes; None for anything else, which was written by somebody else."""
+    is_ours = isinstance(value, kind) and not isinstance(value, bool) and (among is None or value in set(among))
+    return value if is_ours else None
 
 
 def language_of(notebook: Notebook) -> str:
@@ -121,37 +127,27 @@ def output_lines(output: Mapping[str, Any]) -> Iterator[Text]:
     """An output as lines: text with its colours; an image by type and size."""
     match output["output_type"]:
         case "stream":
-            yield from _lines(_text(output["text"]), style="yellow" if output["name"] == "stderr" else "")
+            yield from _lines(text_of(output["text"]), style="yellow" if output["name"] == "stderr" else "")
         case "error":
             yield from _lines("\n".join(output["traceback"]) or f"{output['ename']}: {output['evalue']}")
         case _:
             data = output["data"]
             image = next((mime for mime in data if mime.startswith("image/")), None)
             if image is None:
-                yield from _lines(_text(data.get("text/plain", "")) or f"[{', '.join(data)}]")
+                yield from _lines(text_of(data.get("text/plain", "")) or f"[{', '.join(data)}]")
             else:
-                yield Text(f"[{image}, {_size(image, _text(data[image]))}; to see it: nbflow logs --html]", style="dim")
-
-
-def safe(text: str) -> str:
-    """The text without control characters and terminal sequences, except colours, tabs and line ends."""
-    parts = _COLOURS.split(text)
-    kept = (part if at % 2 else _CONTROL.sub("", _SEQUENCES.sub("", part)) for at, part in enumerate(parts))
-    return "".join(kept)
+                yield Text(
+                    f"[{image}, {_size(image, text_of(data[image]))}; to see it: nbflow logs --html]", style="dim"
+                )
 
 
 def _lines(text: str, style: str = "") -> Iterator[Text]:
-    for line in safe(_overwritten(text)).rstrip("\n").split("\n"):
+    for line in safe(overwritten(text)).rstrip("\n").split("\n"):
         shown = Text.from_ansi(line, style=style)
         if (more := len(shown) - LONGEST_LINE) > 0:
             shown.right_crop(more)
             shown.append(f" … {more:,} characters more", style="dim")
         yield shown
-
-
-def _overwritten(text: str) -> str:
-    """What a terminal would show where a carriage return goes back over a line."""
-    return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
 
 
 def _plain(source: str, style: str) -> list[Text]:
@@ -172,11 +168,6 @@ def _cut(lines: list[Text], most: int | None) -> Iterable[Text]:
     half = most // 2
     left_out = Text(f"… {len(lines) - 2 * half:,} lines left out …", style="dim")
     return [*lines[:half], left_out, *lines[-half:]]
-
-
-def _text(value: Any) -> str:
-    """nbformat also allows a list of lines; some kernels send other JSON."""
-    return "".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _size(mime: str, data: str) -> str:

@@ -13,7 +13,7 @@ from nbflow import shapes
 from nbflow.api import Api, LogView
 from nbflow.documents import LogDocument
 from nbflow.errors import NotFound
-from nbflow.notebooks.page import page
+from nbflow.notebooks.render.page import page
 from nbflow.rest.caller import TheApi
 from nbflow.rest.routing import route
 from nbflow.rest.values import Address, Number, Ref

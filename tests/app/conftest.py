@@ -1,4 +1,4 @@
-"""A real browser, the system's Chromium, started once for all tests of the app that look at what it shows."""
+"""A real browser, the system's Chromium, started once for each module that looks at what the app shows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome")
 ARGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # not longer: Playwright leaves its event loop running
 def chromium() -> Iterator[Browser]:
     path: Any = next(filter(None, map(shutil.which, NAMES)), None)
     assert path, f"the tests need a browser: install one of {', '.join(NAMES)}"
