@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -141,6 +141,10 @@ class ScheduleStore(Protocol):
 
     def unfinished(self) -> Sequence[Run]:
         """Every run that has not ended, by (created_at, logical_date, id)."""
+        ...
+
+    def handed_over(self) -> Set[RunId]:
+        """The runs with live attempts: an executor has them, or has been told to start them."""
         ...
 
     def asked_ownerless(self) -> Sequence[RunId]:

@@ -6,7 +6,7 @@ any moment is replaced by the next one without a trace.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -16,7 +16,6 @@ from nbflow.engine import Engine
 from nbflow.errors import Conflict, LeaseLost, Unavailable
 from nbflow.model import RunId
 from nbflow.ports import LEADER_TTL, Leader, Owners, ReadStore, RunStore, ScheduleStore, Workspace
-from nbflow.run import Run
 from nbflow.scheduler.backfilling import Backfilling
 from nbflow.scheduler.catalog import Catalog
 from nbflow.scheduler.firing import Firing
@@ -140,11 +139,13 @@ class Scheduler:
     def _take(self, now: datetime) -> None:
         if self._engine.is_draining:
             return
-        unfinished = self._store.unfinished()
-        for run in admission.admitted(unfinished, self._owned(unfinished, now), self._limits()):
+        unfinished, owned = self._store.unfinished(), self._owned(now)
+        # Whatever holds runs back by now, notebooks that run already are not left alone.
+        going_on = self._store.handed_over() - owned
+        for run in (*sorted(going_on), *admission.admitted(unfinished, owned | going_on, self._limits())):
             _unless_refused(self._engine.own, run)
 
-    def _owned(self, unfinished: Collection[Run], now: datetime) -> set[RunId]:
+    def _owned(self, now: datetime) -> set[RunId]:
         """The runs with an owner that is alive, and those of dead commands, which are not to be continued."""
         return {
             lease.run

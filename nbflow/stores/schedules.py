@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +18,17 @@ from nbflow.run import Request, Run
 from nbflow.stores.leaders import SqlLeaders, require_leader
 from nbflow.stores.outbox import keep_notices
 from nbflow.stores.rows import run_of, skip_of, skip_row, standing_of, standing_values
-from nbflow.stores.schema import UNFINISHED, frozen_pipelines, manifests, pipelines, requests, runs, skips
+from nbflow.stores.schema import (
+    LIVE,
+    UNFINISHED,
+    attempts,
+    frozen_pipelines,
+    manifests,
+    pipelines,
+    requests,
+    runs,
+    skips,
+)
 from nbflow.stores.steps import create_run, keep_manifest, leave_request, log
 from nbflow.timetable import Skip, Standing
 
@@ -127,6 +137,10 @@ class SqlSchedules(SqlLeaders):
         query = select(runs).where(UNFINISHED).order_by(runs.c.created_at, runs.c.logical_date, runs.c.id)
         with self._database.read() as connection:
             return [run_of(row) for row in connection.execute(query).mappings()]
+
+    def handed_over(self) -> Set[RunId]:
+        with self._database.read() as connection:
+            return set(connection.scalars(select(attempts.c.run).where(LIVE).distinct()))
 
     def asked_ownerless(self) -> Sequence[RunId]:
         unanswered = select(requests.c.run).join(runs).where(requests.c.answer.is_(None), runs.c.owner.is_(None))

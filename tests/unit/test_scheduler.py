@@ -364,6 +364,20 @@ def test_a_second_scheduler_stands_by_and_takes_over_at_once_when_the_first_is_d
     assert (first.started(), second.started()) == (["only"], [])  # the running notebook went on, and was adopted
 
 
+def test_a_notebook_that_a_dead_scheduler_started_is_followed_though_the_pipeline_is_paused_by_now() -> None:
+    machine = Machine(scheduled(), scripts={("only", 1): Script(after=10 * MINUTE)})
+    first, second = machine.start(), machine.start()
+    first.step()
+    go_to(first, at(31))
+    (run,) = machine.runs()
+    assert (first.started(), run.state) == (["only"], RunState.QUEUED)  # its start was not seen yet
+    first.kill()
+    machine.api.pause("nightly")
+    second.until(lambda: machine.states() == {"2026-03-31T02:00:00Z": "success"}, every=MINUTE)
+    assert second.started() == ["only"]  # handed over again, and the same attempt
+    assert len(machine.store.attempts(run.id)) == 1
+
+
 def test_a_leader_that_was_frozen_past_its_time_writes_nothing_more() -> None:
     machine = Machine(scheduled(), scripts={("only", 1): SLOW})
     first, second = machine.start(), machine.start()

@@ -114,6 +114,7 @@ def a_filled(store: SqlStore) -> int:
             "SEARCH attempts USING INDEX uq_attempts_live (run=?)",
         ),
         (lambda store: store.unfinished(), "SEARCH runs USING INDEX ix_runs_state_created_at_id (state=?)"),
+        (lambda store: store.handed_over(), "SCAN attempts USING INDEX uq_attempts_live"),
         (lambda store: store.asked_ownerless(), "SCAN requests USING INDEX ix_requests_open"),
         (lambda store: store.asked_ownerless(), "SEARCH runs USING INDEX sqlite_autoindex_runs_1 (id=?)"),
         (lambda store: store.skips(NIGHTLY), "SEARCH skips USING INDEX ix_skips_pipeline_id (pipeline=?)"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import datetime
 
@@ -91,6 +91,9 @@ class Schedules(Leaders, Runs):
     def unfinished(self) -> Sequence[Run]:
         runs = (record.run for record in self._active_records() if not record.run.state.is_terminal)
         return sorted(runs, key=lambda run: (run.created_at, run.logical_date, run.id))
+
+    def handed_over(self) -> Set[RunId]:
+        return {record.run.id for record in self._active_records() if record.live()}
 
     def asked_ownerless(self) -> Sequence[RunId]:
         asked = dict.fromkeys(self._requests[number].run for number in self._open)

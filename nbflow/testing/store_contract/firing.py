@@ -10,8 +10,8 @@ from nbflow.errors import Conflict, NotFound
 from nbflow.model import PipelineName, RunId
 from nbflow.ports import NewRun
 from nbflow.run import Answer, CancelRequested, Change
-from nbflow.states import RunState
-from nbflow.testing.samples import ENGINE, NOW, TTL, Store, a_run, add, save, task_runs
+from nbflow.states import AttemptState, RunState
+from nbflow.testing.samples import ENGINE, NOW, TTL, Store, a_run, add, an_attempt, save, task_runs
 from nbflow.testing.scheduling import NIGHTLY, a_skip, a_tick_run, see, tick_of
 from nbflow.testing.store_contract.looking import everything, refused
 
@@ -120,6 +120,13 @@ class Firing:
         save(store, store.claim(RunId("b"), ENGINE, now=NOW, ttl=TTL), run={"state": RunState.RUNNING})
         assert [run.id for run in store.unfinished()] == ["early", "c", "d", "b", "a"]
         assert store.unfinished()[1] == ticks[0].run
+
+    def test_runs_with_live_attempts_are_known(self, store: Store) -> None:
+        for name, state in {"r1": AttemptState.QUEUED, "r2": AttemptState.RUNNING, "r3": AttemptState.LOST}.items():
+            attempts = [an_attempt(name, task, state=state) for task in ("extract", "load")]
+            save(store, add(store, name), attempts=attempts)
+        add(store, "r4")
+        assert store.handed_over() == {"r1", "r2"}
 
     def test_runs_that_are_asked_and_have_no_owner_are_listed_the_longest_asked_first(self, store: Store) -> None:
         for name in ("answered", "owned", "free", "later", "unasked"):
