@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from nbflow.executors.launch import Guard, Launch, Warm, by_exec, by_fork, environment
+from nbflow.errors import Unavailable
+from nbflow.executors.launch import ForkedGuard, Guard, Launch, Warm, by_exec, by_fork, environment
 from nbflow.executors.processes import TABLE, end_all, members, this_world
 from nbflow.executors.proctable import TOKEN_VARIABLE, Marks, Process
 from nbflow.executors.worker import Exit
@@ -23,6 +24,9 @@ from nbflow.states import AttemptState, Cause
 
 LAST_MOMENT = 0.05
 """Seconds between the end of a guard's pipe and its exit code, at most, as a rule."""
+
+HAND_OVER = 60.0
+"""Seconds until a guard that a server was asked for must have begun; a server that hangs is passed over then."""
 
 TRIES = 3
 """How often a guard is started for one purpose: to run the attempt, or to end what a dead guard left."""
@@ -44,6 +48,7 @@ class Guarded:
     event: int | None = field(default=None, init=False)
     """Readable when there may be news; None where only the attempt's lock tells."""
     _guard: Guard | None = field(default=None, init=False)
+    _asked_at: float = field(default=0.0, init=False)
     _is_seen: bool = field(default=False, init=False)
 
     def start(self) -> None:
@@ -62,6 +67,8 @@ class Guarded:
 
     def is_alive(self) -> bool:
         """Whether a guard or a runner lives: by our child, its status pipe or, of strangers, the attempt's lock."""
+        if self._is_overdue:
+            self._pass_over_server()
         if self.event is not None:
             with contextlib.suppress(BlockingIOError):
                 while os.read(self.event, 64):
@@ -75,6 +82,20 @@ class Guarded:
             return self.folder.is_locked
         except OSError:  # cannot be known now
             return True
+
+    @property
+    def _is_overdue(self) -> bool:
+        """It was handed to a server, which has done nothing with it for too long."""
+        if not isinstance(self._guard, ForkedGuard) or self.event is None or self._is_seen:
+            return False
+        return time.monotonic() > self._asked_at + HAND_OVER and not self.folder.has_begun
+
+    def _pass_over_server(self) -> None:
+        """Forget the guard that was asked for: should it come after all, it finds the attempt held or begun."""
+        assert isinstance(self._guard, ForkedGuard)
+        self._guard.connection.close()
+        self.let_go()
+        self._guard = self.warm = None
 
     def _await_exit(self) -> None:
         """Its pipe has closed, so it is about to be gone: a moment is better than another look later."""
@@ -178,10 +199,10 @@ class Guarded:
         finally:
             os.close(writing)
         os.set_blocking(reading, False)
-        self.event = reading
+        self.event, self._asked_at = reading, time.monotonic()
 
     def _started(self, launch: Launch) -> Guard:
         if self.warm is not None and not launch.is_closing:
-            with contextlib.suppress(OSError):  # no server to be had: the ordinary way then
+            with contextlib.suppress(OSError, Unavailable):  # no server to be had: the ordinary way then
                 return by_fork(launch, self.warm)
         return by_exec(launch)

@@ -28,6 +28,7 @@ import selectors
 import signal
 import socket
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -141,6 +142,8 @@ class ForkServer:
         if _import_times(self.files) != self.watched:
             self._close()
             return {"stale": True}
+        if threading.active_count() > 1:
+            return {"error": "a module that was imported in advance has started a thread, which no fork survives"}
         return {"fresh": True} if request.get("ping") else {}
 
     def _reap(self) -> None:
@@ -333,9 +336,9 @@ def options(parser: argparse.ArgumentParser) -> argparse.Namespace:
 
 
 def preload(modules: tuple[str, ...]) -> None:
-    """Import what is there; what is not, a kernel would not find either."""
+    """Import what is there. What is not, or fails, is for the notebook to see that wants it."""
     for module in modules:
-        with contextlib.suppress(ImportError):
+        with contextlib.suppress(Exception):
             importlib.import_module(module)
 
 
@@ -354,12 +357,13 @@ def main() -> None:
     common: dict[str, Any] = {}
     atexit.register(_spare, common)  # before any import can, so that it is called after all others
     server = ForkServer(given.listen, given.lock, given.idle)
+    os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")  # as ipykernel has it
     preload((*START_UP, *given.preload))
     rehearse()
     common.update(sys.modules, itself=common)
     request = server.serve()
     if request is None:
-        return
+        os._exit(0)  # a thread of a module that was imported in advance is waited for by nobody
     become_kernel(request)
     from ipykernel import kernelapp
 

@@ -28,6 +28,9 @@ two."""
 FORGOTTEN = 24 * 3600.0
 """Seconds after which the files of a server that was killed are removed."""
 
+REACTION = 5.0
+"""Seconds until the system must have taken what is sent to a server, whether that looks at it or not."""
+
 PATIENCE = 1.0
 """Seconds to wait for a server that somebody else is just starting."""
 
@@ -58,8 +61,9 @@ def reach(at: Path, command: Sequence[str], env: Mapping[str, str]) -> socket.so
 
 
 def connect(at: Path) -> socket.socket:
-    """A connection to a server that is there. Raises OSError."""
+    """A connection to a server that is there; it does not wait for ever. Raises OSError."""
     connection = socket.socket(socket.AF_UNIX)
+    connection.settimeout(REACTION)
     try:
         connection.connect(str(at))
     except BaseException:

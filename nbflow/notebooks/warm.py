@@ -22,6 +22,7 @@ from typing import Any
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
+from nbflow.errors import Unavailable
 from nbflow.notebooks import kernelserver, servers
 from nbflow.notebooks.environment import IDLE, PRELOAD, START
 from nbflow.notebooks.waits import readable
@@ -92,7 +93,7 @@ class WarmProvisioner(LocalProvisioner):
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
         split = _split(cmd)
         if split is not None and is_wanted(os.environ):
-            with contextlib.suppress(OSError, ValueError):
+            with contextlib.suppress(OSError, ValueError, Unavailable):
                 await self._fork(*split, **kwargs)
                 self.start = "warm"
                 return self.connection_info

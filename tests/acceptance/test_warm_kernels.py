@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -162,18 +163,24 @@ def manifest(names: list[str]) -> str:
     return "\n".join(["name: cases", "tasks:", *tasks])
 
 
-def run_all(folder: Path, mode: str) -> dict[str, Any]:
-    project = Project(folder, NBFLOW_KERNELS_START=mode)
-    home = project.pipeline("cases", manifest(list(CASES)))
+def run_cases(folder: Path, cases: Mapping[str, str], **env: str) -> dict[str, Any]:
+    project = Project(folder, **env)
+    home = project.pipeline("cases", manifest(list(cases)))
     (home / "data.txt").write_text("beside the notebook")
     (home / "helper.py").write_text("VALUE = 42\n")
-    for name, code in CASES.items():
+    for name, code in cases.items():
         write_notebook(home / f"{name}.ipynb", REPORT, code, "print('the end')")
-    document = project.json("run", "cases", timeout=500)
+    document = project.json("run", "cases", timeout=900)
+    return {task["id"]: task for task in document["tasks"]}
+
+
+def run_all(folder: Path, mode: str) -> dict[str, Any]:
+    tasks = run_cases(folder, CASES, NBFLOW_KERNELS_START=mode)
+    home = folder / "notebooks" / "cases"
     assert (home / "atexit.txt").read_text() == "ran"
     assert (home / "unclosed.txt").read_text() == "flushed"
     assert sorted((home / "ended.txt").read_text().split()) == ["class", "finalize", "global", "history", "module"]
-    return {task["id"]: task for task in document["tasks"]}
+    return tasks
 
 
 VARIES = [
@@ -223,15 +230,57 @@ def test_a_forked_kernel_differs_from_a_fresh_one_in_nothing_but_time(tmp_path: 
     cold = run_all(tmp_path / "project-c", "cold")
     assert {task["attempts"][0]["kernel_start"] for task in warm.values()} == {"warm"}
     assert {task["attempts"][0]["kernel_start"] for task in cold.values()} == {"cold"}
-    different = {
-        name: {key: (essence(cold[name])[key], value) for key, value in essence(warm[name]).items()}
-        for name in CASES
-        if essence(warm[name]) != essence(cold[name])
+    assert differences(cold, warm) == {}
+
+
+def differences(one: dict[str, Any], other: dict[str, Any]) -> dict[str, dict[str, tuple[str, str]]]:
+    """Case → what → how it is in the one and in the other."""
+    pairs = {
+        name: {key: (value, essence(other[name])[key]) for key, value in essence(task).items()}
+        for name, task in one.items()
     }
-    shown = {
-        name: {key: pair for key, pair in pairs.items() if pair[0] != pair[1]} for name, pairs in different.items()
+    found = {name: {key: pair for key, pair in each.items() if len({*pair}) == 2} for name, each in pairs.items()}
+    return {name: each for name, each in found.items() if each}
+
+
+# What a module that was imported before the fork could change.
+TOUCHY = {
+    "plot": DOINGS["plot"],
+    "inline": "import matplotlib.pyplot as plt; plt.plot([1, 2]); plt.show()",
+    "style": "import matplotlib; task.output('seen', [matplotlib.get_backend(), str(matplotlib.rcParams)])",
+    "frame": "import pandas; pandas.DataFrame({'a': [1, 2]})",
+    "product": "import numpy; print((numpy.ones((300, 300)) @ numpy.ones((300, 300))).sum())",
+    "numpy_seeded": DOINGS["numpy_seeded"],
+    "pool": DOINGS["pool"],
+    "environment": SURROUNDINGS["environment"],
+    "threads": SURROUNDINGS["threads"],
+    "signals": SURROUNDINGS["signals"],
+    "path": SURROUNDINGS["path"],
+}
+
+
+def test_modules_that_were_imported_before_the_fork_change_nothing(tmp_path: Path) -> None:
+    modules = "numpy,pandas,matplotlib.pyplot,nothing_of_that_name"
+    cold = run_cases(tmp_path / "project-c", TOUCHY, NBFLOW_KERNELS_START="cold")
+    warm = run_cases(tmp_path / "project-w", TOUCHY, NBFLOW_KERNELS_START="warm", NBFLOW_KERNELS_PRELOAD=modules)
+    assert {task["attempts"][0]["kernel_start"] for task in warm.values()} == {"warm"}
+    assert {task["state"] for task in cold.values()} == {"success"}, {
+        name: task["reason"] for name, task in cold.items()
     }
-    assert shown == {}
+    assert differences(cold, warm) == {}
+
+
+def test_a_preloaded_module_that_starts_a_thread_makes_kernels_start_the_ordinary_way(project: Project) -> None:
+    home = project.pipeline("odd", "name: odd\ntasks:\n  a: {notebook: a.ipynb}\n", a="print(1)")
+    (home / "threaded.py").write_text(
+        "import threading, time\nthreading.Thread(target=time.sleep, args=(9e9,)).start()\n"
+    )
+    (home / "broken.py").write_text("raise ValueError('no module for you')\n")
+    project.env["PYTHONPATH"] = str(home)
+    for module, way in (("broken", "warm"), ("threaded", "cold")):
+        project.env["NBFLOW_KERNELS_PRELOAD"] = module
+        (task,) = project.json("run", "odd")["tasks"]
+        assert (module, task["state"], task["attempts"][0]["kernel_start"]) == (module, "success", way)
 
 
 def servers() -> dict[int, bytes]:

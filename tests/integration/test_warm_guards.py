@@ -21,6 +21,7 @@ from guards import end_by_force, left_behind, start_order, stop_order
 from making import eventually, kill, write_notebook
 
 from nbflow.codec import to_json
+from nbflow.executors import guarded
 from nbflow.executors.launch import Warm
 from nbflow.executors.local import LocalExecutor
 from nbflow.executors.processes import identify
@@ -238,6 +239,22 @@ def test_a_forked_guard_killed_on_its_way_takes_everything_along(world: Any, mon
     executor.start(order)
     assert end_of(executor).state is AttemptState.LOST
     assert left_behind(place.folder(order)) == []
+
+
+def test_a_fork_server_that_hangs_is_passed_over(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = world(COUNTS)
+    executor, first, second = place.executor(), place.order(), place.order()
+    executor.start(first)
+    assert end_of(executor).kernel_start == "warm"
+    (server,) = place.servers("attemptserver")
+    monkeypatch.setattr(guarded, "HAND_OVER", 0.5)
+    os.kill(server, signal.SIGSTOP)
+    executor.start(second)
+    assert end_of(executor).state is AttemptState.SUCCESS
+    os.kill(server, signal.SIGCONT)
+    eventually(lambda: children_of(server) == place.servers("kernelserver"))
+    assert (place.path / "ran").read_text() == "once\n" * 2
+    assert left_behind(place.folder(second)) == []
 
 
 def test_cancelled_and_lost_attempts_look_the_same_whether_forked_or_not(world: Any) -> None:

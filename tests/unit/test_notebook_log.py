@@ -34,7 +34,7 @@ class Written:
     """A log over a folder, with what it has written counted."""
 
     def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch, *cells: Any) -> None:
-        self.clock, self.saves = Clock(), 0
+        self.clock, self.saves, self.size = Clock(), 0, 0
         self.attempt = Attempt(root, notebook(text("# Title"), *cells))
         self.log = NotebookLog(
             self.attempt.folder,
@@ -48,6 +48,7 @@ class Written:
 
     def _save(self, path: Path, data: bytes, *, lasting: bool) -> None:
         self.saves += 1
+        self.size += len(data)
         self.clock.now += self.clock.saving
         write_whole(path, data, lasting=lasting)
 
@@ -90,6 +91,21 @@ def test_saves_are_two_seconds_apart_and_only_where_something_changed(make: Make
     written.log.start_cell(3)
     written.log.end_cell(CellState.SUCCESS)
     assert written.saves == 3
+
+
+def test_bytes_written_grow_linearly_with_cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrote(count: int) -> int:
+        written = Written(tmp_path / str(count), monkeypatch, *["print(1)"] * count)
+        before = written.size
+        for number in range(2, count + 2):
+            written.log.start_cell(number).stream("stdout", "1\n")
+            written.log.end_cell(CellState.SUCCESS)
+            written.tick(0.001)
+        written.log.end(endings.succeeded(), AT)
+        return written.size - before + written.attempt.folder.events.stat().st_size
+
+    few, many = wrote(100), wrote(400)
+    assert 3.9 < many / few < 4.1
 
 
 def test_slow_saves_are_rarer(make: Make) -> None:
