@@ -12,6 +12,7 @@ from typer.main import get_command
 
 from nbflow.cli import app
 from nbflow.manifest import keys
+from nbflow.notice import NOTICE_SENTENCES
 from nbflow.rest import create_app
 from nbflow.rest.routing import ROLE
 from nbflow.settings import SETTINGS
@@ -114,7 +115,13 @@ def _kind(schema: Mapping[str, Any]) -> str:
 
 def states() -> str:
     """The words for where a run, a task run and an attempt stand."""
-    tables = {"Runs": RUN_SENTENCES, "Tasks": TASK_SENTENCES, "Attempts": ATTEMPT_SENTENCES, "Causes": CAUSE_SENTENCES}
+    tables = {
+        "Runs": RUN_SENTENCES,
+        "Tasks": TASK_SENTENCES,
+        "Attempts": ATTEMPT_SENTENCES,
+        "Causes": CAUSE_SENTENCES,
+        "Alerts": NOTICE_SENTENCES,
+    }
     parts = [f"{NOTE}\n# States and causes\n"]
     for title, sentences in tables.items():
         rows = "\n".join(f"| `{word}` | {sentence} |" for word, sentence in sentences.items())

@@ -70,17 +70,19 @@ def timezoneabout_run(pipeline: Pipeline) -> str:
 # --- what is told of the scheduler ----------------------------------------------------------------------------------
 
 
-def restarted(engine: str, before: str, channels: tuple[str, ...], now: datetime) -> Notice | None:
+def restarted(engine: str, before: str, channels: tuple[str, ...], now: datetime) -> tuple[Notice, ...]:
     """Engine `engine` leads now; `before` led until it vanished."""
-    if not channels:
-        return None
-    text = f"{before} ended without a word; {engine} has taken over"
-    return Notice(
-        id=f"{NoticeKind.RESTARTED}/{engine}", kind=NoticeKind.RESTARTED, channels=channels, at=now, text=text
-    )
+    kind, text = NoticeKind.RESTARTED, f"{before} ended without a word; {engine} has taken over"
+    name = f"{kind}/{before}/{engine}"
+    return (Notice(id=name, kind=kind, channels=channels, at=now, text=text),) if channels else ()
 
 
 # --- which message is sent ------------------------------------------------------------------------------------------
+
+
+def backoff(tries: int) -> timedelta:
+    """The wait after that many tries that failed: 1, 2, 4 minutes and so on, never above an hour."""
+    return min(timedelta(minutes=2 ** min(tries - 1, 6)), timedelta(hours=1))
 
 
 class Waiting(Protocol):

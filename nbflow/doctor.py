@@ -8,25 +8,30 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from nbflow.api import Check, SchedulerView
 from nbflow.errors import NbflowError
-from nbflow.ports import Workspace
+from nbflow.ports import MessageState, Outbox, Workspace
+from nbflow.text import counted, join_names
 
 LOW_DISK = 1024**3
 """Bytes below which `doctor` warns: a gibibyte holds the outputs of one careless cell."""
+
+MOST_MESSAGES = 100
+"""Messages in trouble that are looked at."""
 
 
 def checks(
     *,
     project: Path,
     outputs: Path,
-    open_store: Callable[[], object],
+    open_store: Callable[[], Outbox],
     find_scheduler: Callable[[], SchedulerView | None],
     workspace: Workspace,
+    channels: Mapping[str, Sequence[str]] | None = None,
 ) -> Sequence[Callable[[], Check]]:
     """The checks of one project, in the order in which a person would look."""
     looks: dict[str, Callable[[], Check]] = {
@@ -40,6 +45,7 @@ def checks(
         "secrets": lambda: _secrets(project / ".nbflow" / "secrets.toml"),
         "kernels": _python_kernel,
         "pipelines": lambda: _manifests(workspace),
+        "alerts": lambda: _alerts(channels or {}, open_store),
     }
     return tuple(partial(_looked, name, look) for name, look in looks.items())
 
@@ -139,3 +145,23 @@ def _manifests(workspace: Workspace) -> Check:
         names = ", ".join(str(each.path) for each in broken)
         return Check(name="pipelines", is_fine=False, message=f"cannot be used: {names}", hint="nbflow validate")
     return Check(name="pipelines", is_fine=True, message=f"{len(definitions)} found")
+
+
+def _alerts(channels: Mapping[str, Sequence[str]], open_store: Callable[[], Outbox]) -> Check:
+    """Whether every address can be used, and every message could be sent."""
+    from nbflow.notify import unknown_addresses
+
+    if wrong := unknown_addresses(channels):
+        message = f"Apprise does not understand {join_names(wrong)}"
+        return Check(name="alerts", is_fine=False, message=message, hint="Correct the addresses in nbflow.toml.")
+    troubled = open_store().messages(only_troubled=True, limit=MOST_MESSAGES)
+    if troubled:
+        lost = sum(each.state is MessageState.DROPPED for each in troubled)
+        latest = troubled[0]
+        message = (
+            f"{counted(len(troubled) - lost, 'message')} could not be sent yet, {lost} were given up; "
+            f"the latest, {latest.id}: {latest.error}"
+        )
+        hint = f"Mend the channel, and try it: nbflow alerts test {latest.channel}"
+        return Check(name="alerts", is_fine=False, message=message, hint=hint)
+    return Check(name="alerts", is_fine=True, message=join_names(sorted(channels)) or "no channel")

@@ -27,6 +27,28 @@ class RunsDocument(TypedDict):
     runs: list[RunDocument]
 
 
+class MessageDocument(TypedDict):
+    """A message to people. `held_in`: the message that counts it, of one that was held back."""
+
+    id: str
+    kind: str
+    pipeline: str | None
+    run: str | None
+    task: str | None
+    channel: str
+    state: str
+    at: str
+    due: str
+    ended_at: str | None
+    tries: int
+    held_in: str | None
+    error: str | None
+
+
+class MessagesDocument(TypedDict):
+    messages: list[MessageDocument]
+
+
 class ErrorDocument(TypedDict):
     """The exception that ended a cell."""
 

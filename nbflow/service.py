@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import IntEnum
+from threading import Event, Thread
 
+from nbflow.courier import Courier
 from nbflow.engine import TICK, Engine
 from nbflow.errors import Unavailable
 from nbflow.live import LiveRun
@@ -31,7 +33,7 @@ class Service:
     """A scheduler with its engine and executor, for as long as the process shall work.
 
     `say` is told, once each, what a person on the console should know. `is_orphan` says that whoever supervised this
-    process is gone.
+    process is gone. `courier` sends messages in a thread of its own.
     """
 
     def __init__(
@@ -41,11 +43,12 @@ class Service:
         engine: Engine,
         executor: Executor,
         clock: Clock,
+        courier: Courier | None = None,
         say: Callable[[str], None],
         is_orphan: Callable[[], bool] = lambda: False,
     ) -> None:
         self._scheduler, self._engine, self._executor, self._clock = scheduler, engine, executor, clock
-        self._say, self._is_orphan = say, is_orphan
+        self._courier, self._say, self._is_orphan = courier, say, is_orphan
         self._wanted = self._heeded = Ending.NOT_YET
         self._said: dict[str, str] = {}
 
@@ -63,10 +66,22 @@ class Service:
 
     def run(self) -> None:
         """Work until an end was asked for and reached."""
-        while not self._is_over():
-            self._step()
-            self._executor.wait(TICK)
+        with self._sending():
+            while not self._is_over():
+                self._step()
+                self._executor.wait(TICK)
         self._let_go()
+
+    @contextlib.contextmanager
+    def _sending(self) -> Iterator[None]:
+        """Messages are sent beside all else: what they wait for, nothing else waits for."""
+        stop = Event()
+        if self._courier is not None:
+            Thread(target=self._courier.work, args=(self._clock, stop), name="courier", daemon=True).start()
+        try:
+            yield
+        finally:
+            stop.set()
 
     def _step(self) -> None:
         now = self._clock.now()

@@ -33,6 +33,8 @@ if TYPE_CHECKING:  # `nbflow next --cron` prints a document and needs nothing of
         DoctorDocument,
         EstimateDocument,
         LogDocument,
+        MessageDocument,
+        MessagesDocument,
         NewTokenDocument,
         ParamDocument,
         PipelineDocument,
@@ -65,6 +67,7 @@ if TYPE_CHECKING:  # `nbflow next --cron` prints a document and needs nothing of
     from nbflow.model import Param, Schedule, Task, TaskKey
     from nbflow.notebooks.show import ShownCell
     from nbflow.people import Caller, Token, User
+    from nbflow.ports import Message
     from nbflow.run import Attempt, Change, Run, TaskRun
     from nbflow.schedule import Tick
     from nbflow.timetable import Skip, Standing
@@ -434,6 +437,32 @@ def backfill_item(of: BackfillItem) -> BackfillItemDocument:
         "action": str(of.action) if of.action else None,
         "run": of.run,
         "reason": of.reason,
+    }
+
+
+# --- messages to people ---------------------------------------------------------------------------------------------
+
+
+def messages_document(messages: Iterable[Message]) -> MessagesDocument:
+    return {"messages": [message(each) for each in messages]}
+
+
+def message(of: Message) -> MessageDocument:
+    notice = of.notice
+    return {
+        "id": of.id,
+        "kind": notice.kind.value,
+        "pipeline": notice.pipeline,
+        "run": notice.run,
+        "task": notice.key.address if notice.key else None,
+        "channel": of.channel,
+        "state": of.state.value,
+        "at": instant(notice.at),
+        "due": instant(of.due),
+        "ended_at": instant(of.ended_at),
+        "tries": of.tries,
+        "held_in": of.lead,
+        "error": of.error or None,
     }
 
 

@@ -140,7 +140,8 @@ def notices(pipeline: Pipeline, decided: Decided, now: datetime) -> tuple[Notice
 
 
 def _running(count: int) -> str:
-    return {0: "none of them runs now", 1: "the last of them runs now"}.get(count, f"the last {count} of them run now")
+    running = {0: "none of them runs now", 1: "the last of them runs now"}
+    return f"no scheduler was there when they were due; {running.get(count, f'the last {count} of them run now')}"
 
 
 def _told(

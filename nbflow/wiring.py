@@ -6,14 +6,16 @@ import getpass
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
+from threading import Event, Thread
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from nbflow import doctor, readiness, settings
 from nbflow.api import Api, Caller, Entrance, Role
 from nbflow.clock import SystemClock
+from nbflow.courier import Courier
 from nbflow.engine import Engine
 from nbflow.errors import InvalidInput
 from nbflow.executors.launch import Warm
@@ -21,6 +23,7 @@ from nbflow.executors.local import LocalExecutor, cores
 from nbflow.live import LiveRun
 from nbflow.model import RunId
 from nbflow.notebooks.logs import FolderLogs
+from nbflow.notify import AppriseNotifier
 from nbflow.owners import LockedOwners, new_engine_name, this_host
 from nbflow.ports import SCHEDULER, Driver, Lease
 from nbflow.run import Run
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
 
 COMMAND = "run"
 """The first part of the names of engines that commands own."""
+PATIENCE = timedelta(seconds=10)
+"""How long a command that drove a run waits at its end for messages to be sent."""
 
 
 @dataclass
@@ -63,9 +68,20 @@ class Live:
         self.driver.interrupt()
 
     def close(self) -> None:
-        """End what is held: foreground runners, locks, connections."""
+        """End what is held: foreground runners, locks, connections. What a run told people is sent before."""
+        if self.driver.has_driven:
+            self._send_messages()
         self.driver.close()
         self.doors.close()
+
+    def _send_messages(self) -> None:
+        """For a short while only: what is not sent by then, the scheduler sends, or the next command."""
+        stop = Event()
+        work, last = self.doors.courier().work, {"is_last": True}
+        sending = Thread(target=work, args=(self.doors.clock, stop), kwargs=last, daemon=True)
+        sending.start()
+        sending.join(PATIENCE.total_seconds())
+        stop.set()
 
     def __enter__(self) -> Live:
         return self
@@ -112,6 +128,11 @@ class LazyDriver:
             self._made = self._make()
         return self._made[0]
 
+    @property
+    def has_driven(self) -> bool:
+        """Whether it was needed at all."""
+        return self._made is not None
+
     def lease(self, run: RunId, now: datetime) -> Lease:
         return self.engine.lease(run, now)
 
@@ -151,6 +172,8 @@ class Doors:
         self.store = LazyStore(self.settings.database_url(self.project))
         self.owners = LockedOwners(self.project / settings.STATE / "engines")
         self.clock = SystemClock()
+        self.logs = FolderLogs(self.outputs)
+        self.notifier = AppriseNotifier(self.settings.channels, server_url=self.settings.server_url)
         self._slots = slots or self.settings.slots
 
     def api(self, caller: Caller, driver: Driver | None = None) -> Api:
@@ -162,21 +185,36 @@ class Doors:
             caller=caller,
             store=self.store,
             workspace=self.workspace if driver else self._by_name,
-            logs=FolderLogs(self.outputs),
+            logs=self.logs,
             clock=self.clock,
             driver=driver,
             owners=self.owners,
             pools=self.settings.pools,
             slots=self._slots or cores(),
+            notifier=self.notifier,
+            channels=self.settings.channels,
+            project=self.project.name,
             checks=doctor.checks(
                 project=self.project,
                 outputs=self.outputs,
                 open_store=self.store.open,
                 find_scheduler=lambda: api.scheduler(),
                 workspace=self.workspace,
+                channels=self.settings.channels,
             ),
         )
         return api
+
+    def courier(self) -> Courier:
+        """What sends the messages that wait."""
+        return Courier(
+            store=self.store,
+            logs=self.logs,
+            notifier=self.notifier,
+            server_url=self.settings.server_url,
+            slots=self._slots or cores(),
+            pools=self.settings.pools,
+        )
 
     def entrance(self) -> Entrance:
         """How strangers become callers, for a process that serves them."""
@@ -213,9 +251,21 @@ class Doors:
     def service(self, *, say: Callable[[str], None], is_orphan: Callable[[], bool]) -> Service:
         """The work of a scheduler's process."""
         engine, executor = self.engine(SCHEDULER)
-        scheduler = Scheduler(store=self.store, workspace=self.workspace, engine=engine, owners=self.owners)
+        scheduler = Scheduler(
+            store=self.store,
+            workspace=self.workspace,
+            engine=engine,
+            owners=self.owners,
+            on_restart=self.settings.on_restart,
+        )
         return Service(
-            scheduler=scheduler, engine=engine, executor=executor, clock=self.clock, say=say, is_orphan=is_orphan
+            scheduler=scheduler,
+            engine=engine,
+            executor=executor,
+            clock=self.clock,
+            courier=self.courier(),
+            say=say,
+            is_orphan=is_orphan,
         )
 
     def _warm(self) -> Warm | None:

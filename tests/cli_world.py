@@ -20,7 +20,7 @@ from nbflow.api import Check, LogView, PipelineView, RepairView, RunView
 from nbflow.cli import app
 from nbflow.estimates import Estimate, Past
 from nbflow.model import TaskKey
-from nbflow.ports import Definition, Progress, StoredRun
+from nbflow.ports import Definition, Message, Progress, StoredRun
 from nbflow.run import Attempt, ErrorInfo, ResetRequested
 from nbflow.states import AttemptState, Cause
 
@@ -118,6 +118,7 @@ class FakeApi:
     checks: Sequence[Check] = ()
     abandoned: Sequence[str] = ()
     notebook: Any = field(default_factory=lambda: FAILED_LOG)
+    told: Sequence[Message] = ()
     error: BaseException | None = None
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
@@ -174,6 +175,14 @@ class FakeApi:
     def why(self, ref: str, task: str) -> str:
         self._called("why", ref=ref, task=task)
         return f"{task} waits for extract, which is running."
+
+    def try_channel(self, channel: str) -> int:
+        self._called("try_channel", channel=channel)
+        return 2
+
+    def messages(self, *, only_troubled: bool, limit: int) -> Sequence[Message]:
+        self._called("messages", only_troubled=only_troubled, limit=limit)
+        return self.told
 
     def doctor(self) -> Sequence[Check]:
         return self.checks

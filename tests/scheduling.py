@@ -66,6 +66,7 @@ class Machine:
         self.scripts, self.slots = scripts, slots
         self.alive: dict[Any, Any] = {}
         self.count = 0
+        self.on_restart: tuple[str, ...] = ()
         self.api = Api(
             caller=Caller(name="ada", role=Role.ADMIN),
             store=self.store,
@@ -104,7 +105,11 @@ class Process:
             name=name, store=self.store, executor=self.executor, clock=machine.clock, owners=machine.owners
         )
         self.scheduler = Scheduler(
-            store=self.store, workspace=machine.workspace, engine=self.engine, owners=machine.owners
+            store=self.store,
+            workspace=machine.workspace,
+            engine=self.engine,
+            owners=machine.owners,
+            on_restart=machine.on_restart,
         )
 
     def step(self, after: timedelta = timedelta(0)) -> None:

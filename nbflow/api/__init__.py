@@ -1,6 +1,7 @@
 """Everything a front end can ask or order, with the caller's role checked: the one path of CLI, REST and app."""
 
 from nbflow.api.actions import Actions
+from nbflow.api.alerting import Alerting
 from nbflow.api.bound import Store
 from nbflow.api.definitions import Definitions, next_ticks
 from nbflow.api.entrance import Entrance
@@ -24,7 +25,7 @@ from nbflow.api.views import (
 )
 
 
-class Api(Definitions, History, Runs, Actions, Schedules, People, Health):
+class Api(Definitions, History, Runs, Actions, Schedules, People, Alerting, Health):
     """Reads and commands for one caller. Methods raise NbflowError; nothing else is meant for people."""
 
 

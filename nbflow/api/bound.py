@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from nbflow.api.roles import Caller
@@ -12,8 +12,12 @@ from nbflow.live import LiveRun
 from nbflow.model import RunId
 from nbflow.ports import (
     Clock,
+    Delivery,
     Driver,
+    Letter,
     Logs,
+    Notifier,
+    Outbox,
     Owners,
     PeopleStore,
     ReadStore,
@@ -26,8 +30,15 @@ from nbflow.ports import (
 START_IT = "Start one with nbflow up."
 
 
-class Store(RunStore, ReadStore, ScheduleStore, PeopleStore, Protocol):
+class Store(RunStore, ReadStore, ScheduleStore, PeopleStore, Outbox, Protocol):
     """All sides of one store."""
+
+
+class NoNotifier:
+    """Where nothing can be sent (ports.Notifier)."""
+
+    def send(self, channel: str, letter: Letter, done: Sequence[str] = ()) -> Delivery:
+        return Delivery(done=tuple(done), errors=(f"nothing is there to send to channel '{channel}'",))
 
 
 class Bound:
@@ -48,11 +59,15 @@ class Bound:
         owners: Owners,
         pools: Mapping[str, int] | None = None,
         slots: int = 1,
+        notifier: Notifier | None = None,
+        channels: Collection[str] = (),
+        project: str = "",
         checks: Sequence[Callable[[], Check]] = (),
     ) -> None:
         self.caller = caller
         self._store, self._workspace, self._logs, self._clock = store, workspace, logs, clock
         self._driver, self._owners = driver, owners
+        self._notifier, self._channels, self._project = notifier or NoNotifier(), channels, project
         self._pools, self._slots, self._checks = pools or {}, slots, checks
 
     def _here(self) -> Driver:

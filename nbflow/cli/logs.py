@@ -14,7 +14,7 @@ from nbflow.api import Api, LogView
 from nbflow.cli.words import local_time, one_line, state_text, style_of, utc_time
 from nbflow.errors import InvalidInput, NotFound
 from nbflow.model import TaskKey
-from nbflow.notebooks.show import ShownCell, cell_lines, cells_of, followed_lines, language_of
+from nbflow.notebooks.show import cell_lines, cells_of, failing_cell, followed_lines, language_of
 from nbflow.run import Attempt, Run
 from nbflow.states import CAUSE_SENTENCES, AttemptState
 from nbflow.text import took
@@ -35,7 +35,7 @@ def print_log(out: Console, run: Run, log: LogView) -> None:
     """The log for a terminal; long outputs are cut in the middle."""
     attempt, cells, language = log.attempt, cells_of(log.notebook), language_of(log.notebook)
     _print_header(out, run, attempt)
-    failing = _failing(cells, attempt)
+    failing = failing_cell(cells, attempt)
     if failing:
         _print_lines(out, cell_lines(failing, language, most=MOST_OF_FAILING))
         out.print("The whole log", style="bold underline")
@@ -47,13 +47,6 @@ def print_log(out: Console, run: Run, log: LogView) -> None:
         else:
             _print_lines(out, cell_lines(cell, language, most=MOST_LINES))
     out.print(f"notebook  {log.path}", style="dim", soft_wrap=True)
-
-
-def _failing(cells: list[ShownCell], attempt: Attempt) -> ShownCell | None:
-    """The cell that ended the attempt; of one that failed in the injected cell, that one."""
-    if attempt.failing_cell is not None:
-        return next((cell for cell in cells if cell.number == attempt.failing_cell), None)
-    return next((cell for cell in cells if cell.state == "failed"), None)
 
 
 def _print_header(out: Console, run: Run, attempt: Attempt) -> None:
@@ -129,7 +122,7 @@ def write_html(run: Run, log: LogView, path: Path) -> None:
     from nbflow.notebooks.render.page import page
 
     attempt = log.attempt
-    failing = _failing(cells_of(log.notebook), attempt)
+    failing = failing_cell(cells_of(log.notebook), attempt)
     html = page(
         log.notebook,
         title=f"{run.pipeline} / {attempt.key.address}",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from nbflow.cli.words import short_time, state_text, style_of
+from nbflow.cli.words import one_line, short_time, state_text, style_of
 from nbflow.text import took
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+    from nbflow.ports import Message
     from nbflow.run import Run
 
 
@@ -47,5 +48,22 @@ def print_runs(out: Console, runs: Sequence[Run], *, with_pipeline: bool = True)
             short_time(run.started_at, now),
             took(run.started_at, run.ended_at, now),
             cut(str(run.kind)),
+        )
+    out.print(table)
+
+
+def print_messages(out: Console, messages: Sequence[Message]) -> None:
+    """A row for each message to people, in the given order."""
+    now = datetime.now(UTC)
+    table = new_table("at", "state", "channel", "tries", "message", "")
+    for each in messages:
+        colour = "red" if each.error and not each.ended_at else ""
+        table.add_row(
+            short_time(each.notice.at, now),
+            cut(each.state, colour),
+            each.channel,
+            str(each.tries),
+            each.notice.id,
+            one_line(each.error) or (f"counted in {each.lead}" if each.lead else ""),
         )
     out.print(table)

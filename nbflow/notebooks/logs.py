@@ -11,7 +11,8 @@ from typing import Any
 from nbflow.errors import NotFound
 from nbflow.model import AttemptId, PipelineName
 from nbflow.notebooks.folder import AttemptFolder
-from nbflow.ports import Progress
+from nbflow.ports import FailedCell, Progress
+from nbflow.run import Attempt
 
 TAIL = 64 * 1024
 """Bytes of `events.jsonl` that are searched from its end for the latest cell; the whole file is the last resort."""
@@ -34,6 +35,24 @@ class FolderLogs:
             return nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
         except FileNotFoundError:
             raise NotFound(f"there is no executed notebook at {path}", hint="The attempt has not begun.") from None
+
+    def failing_cell(self, attempt: Attempt, pipeline: PipelineName, *, lines: int) -> FailedCell | None:
+        from nbflow.notebooks import show
+
+        try:
+            notebook = self.notebook(attempt.id, pipeline)
+        except NotFound:
+            return None
+        cell = show.failing_cell(show.cells_of(notebook), attempt)
+        if cell is None:
+            return None
+        printed = [line.plain for output in cell.outputs for line in show.output_lines(output)]
+        return FailedCell(
+            number=cell.number,
+            source=cell.source,
+            output=tuple(printed[-lines:]),
+            left_out=max(0, len(printed) - lines),
+        )
 
     def progress(self, attempt: AttemptId, pipeline: PipelineName) -> Progress | None:
         events = AttemptFolder(self.folder(attempt, pipeline)).events

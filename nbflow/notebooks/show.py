@@ -15,6 +15,7 @@ from rich.text import Text
 
 from nbflow.notebooks.document import BANNER, INJECTED, Cell, CellState, Notebook, tags_of
 from nbflow.notebooks.texts import overwritten, safe, text_of
+from nbflow.run import Attempt
 from nbflow.states import Cause
 from nbflow.text import seconds_text, size_text
 
@@ -82,6 +83,13 @@ def _of_kind(kind: Any, value: Any, among: type[StrEnum] | None = None) -> Any:
     """What nbflow writes; None for anything else, which was written by somebody else."""
     is_ours = isinstance(value, kind) and not isinstance(value, bool) and (among is None or value in set(among))
     return value if is_ours else None
+
+
+def failing_cell(cells: Iterable[ShownCell], attempt: Attempt) -> ShownCell | None:
+    """The cell that ended the attempt; of one that failed in the injected cell, that one."""
+    if attempt.failing_cell is not None:
+        return next((cell for cell in cells if cell.number == attempt.failing_cell), None)
+    return next((cell for cell in cells if cell.state == CellState.FAILED), None)
 
 
 def language_of(notebook: Notebook) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import Literal, Protocol
 
 from nbflow.notice import Notice
 
@@ -95,3 +95,40 @@ def messages_of(notice: Notice) -> tuple[Message, ...]:
         Message(id=f"{notice.id}/{channel}", channel=channel, notice=notice, due=notice.at)
         for channel in notice.channels
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """What a message says, in the forms that channels take."""
+
+    id: str
+    """The message's."""
+    subject: str
+    """One line."""
+    text: str
+    html: str
+    short: str
+    """A few lines for a chat, to go under the subject."""
+    tone: Literal["failure", "warning", "success", "info"] = "info"
+    """What some services colour it by."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """What became of a letter."""
+
+    done: tuple[str, ...] = ()
+    """Marks of the addresses that have taken it, now or before."""
+    errors: tuple[str, ...] = ()
+    """Why the others have not. Empty: it has been sent."""
+
+
+class Notifier(Protocol):
+    """The way out to people."""
+
+    def send(self, channel: str, letter: Letter, done: Sequence[str] = ()) -> Delivery:
+        """Give the letter to every address of the channel whose mark is not in `done`.
+
+        Never raises, and returns within a minute an address.
+        """
+        ...

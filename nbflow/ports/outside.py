@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from nbflow.live import LiveRun
 from nbflow.model import AttemptId, FrozenNotebook, Pipeline, PipelineName, RunId, TaskName
-from nbflow.ports.values import Definition, FrozenPipeline, Lease, Progress
+from nbflow.ports.values import Definition, FailedCell, FrozenPipeline, Lease, Progress
 from nbflow.run import (
     Attempt,
     AttemptEnded,
@@ -106,6 +106,10 @@ class Logs(Protocol):
 
     def notebook(self, attempt: AttemptId, pipeline: PipelineName) -> Any:
         """The executed notebook as it stands (nbformat 4). Raises NotFound."""
+        ...
+
+    def failing_cell(self, attempt: Attempt, pipeline: PipelineName, *, lines: int) -> FailedCell | None:
+        """The cell that ended an attempt, with the last `lines` of its output; None where no cell did, or no log is."""
         ...
 
     def progress(self, attempt: AttemptId, pipeline: PipelineName) -> Progress | None:

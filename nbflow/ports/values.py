@@ -94,6 +94,18 @@ class Definition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FailedCell:
+    """The cell that failed, as far as it is shown: its source, and the last lines that it printed."""
+
+    number: int | None
+    """None for the cell with the run's parameters."""
+    source: str
+    output: tuple[str, ...] = ()
+    left_out: int = 0
+    """Lines of output before these."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
     """How far an attempt has come: the cell that started last, and how many the notebook has."""
 

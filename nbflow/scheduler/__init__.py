@@ -10,12 +10,13 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from nbflow import admission
+from nbflow import admission, alerts
 from nbflow.admission import Limits
 from nbflow.engine import Engine
 from nbflow.errors import Conflict, LeaseLost, Unavailable
+from nbflow.lookout import Lookout
 from nbflow.model import RunId
-from nbflow.ports import LEADER_TTL, Leader, Owners, ReadStore, RunStore, ScheduleStore, Workspace
+from nbflow.ports import LEADER_TTL, Leader, Outbox, Owners, ReadStore, RunStore, ScheduleStore, Workspace
 from nbflow.scheduler.backfilling import Backfilling
 from nbflow.scheduler.catalog import Catalog
 from nbflow.scheduler.firing import Firing
@@ -28,24 +29,40 @@ TTL = LEADER_TTL
 LOOK = timedelta(seconds=0.5)
 """Between two looks for what others have written."""
 
+LOOK_OUT = timedelta(seconds=30)
+"""Between two looks for runs that are late and tasks that take too long."""
+
 LOOK_ANYWAY = timedelta(seconds=5)
 """Between two looks at everything: owners die, and leases end, without a line in the change log."""
 
 
-class Store(RunStore, ReadStore, ScheduleStore, Protocol):
+class Store(RunStore, ReadStore, ScheduleStore, Outbox, Protocol):
     """All sides of one store."""
 
 
 class Scheduler:
-    """One candidate for leadership, with the engine that executes what it starts."""
+    """One candidate for leadership, with the engine that executes what it starts.
 
-    def __init__(self, *, store: Store, workspace: Workspace, engine: Engine, owners: Owners) -> None:
-        self._store, self._engine, self._owners = store, engine, owners
+    `on_restart` are the channels that hear of a leader that vanished.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        workspace: Workspace,
+        engine: Engine,
+        owners: Owners,
+        on_restart: tuple[str, ...] = (),
+    ) -> None:
+        self._store, self._engine, self._owners, self._on_restart = store, engine, owners, on_restart
         self._catalog = Catalog(store, workspace)
         self._firing = Firing(store, workspace, self._catalog)
         self._backfilling = Backfilling(store, workspace)
+        self._lookout = Lookout(store)
         self._renewed_at: datetime | None = None
         self._looked_at: datetime | None = None
+        self._looked_out_at: datetime | None = None
         self._saw_all_at: datetime | None = None
         self._seen = 0
         self.leader: Leader | None = None
@@ -64,6 +81,7 @@ class Scheduler:
                 self._catalog.refresh(self._leadership, now)
                 self._firing.step(self._leadership, now)
                 self._look(now)
+                self._look_out(now)
             self.trouble = None
         except LeaseLost:
             self._stand_by()
@@ -99,10 +117,12 @@ class Scheduler:
             self._stand_by()
         else:
             if not led:
-                self._begin()
+                self._begin(before, now)
 
-    def _begin(self) -> None:
-        """Trust nothing that was known before this one led."""
+    def _begin(self, before: Leader | None, now: datetime) -> None:
+        """Trust nothing that was known before this one led. One that ended in order is no leader any more."""
+        if before is not None and before.engine != self._engine.name:
+            self._store.tell(alerts.restarted(self._engine.name, before.engine, self._on_restart, now))
         self._catalog.forget()
         self._looked_at = self._saw_all_at = None
 
@@ -122,6 +142,11 @@ class Scheduler:
             self._backfilling.step(self._leadership, now)
             self._close_abandoned()
             self._take(now)
+
+    def _look_out(self, now: datetime) -> None:
+        if self._looked_out_at is None or not timedelta(0) <= now - self._looked_out_at < LOOK_OUT:
+            self._looked_out_at = now
+            self._lookout.look(now)
 
     def _is_news(self, now: datetime) -> bool:
         """Whether something was written since the last look, or that look was long ago."""

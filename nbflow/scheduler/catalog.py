@@ -12,7 +12,7 @@ from nbflow import timetable
 from nbflow.errors import Problem
 from nbflow.model import Pipeline, PipelineName
 from nbflow.ports import Definition, Leader, ScheduleStore, Workspace
-from nbflow.timetable import Standing
+from nbflow.timetable import Decided, Standing
 
 RESCAN = timedelta(seconds=2)
 """Between two looks at the folders of manifests and notebooks."""
@@ -118,7 +118,8 @@ class Catalog:
         is_due = not before.is_removed and before.paused_at is None
         skip = timetable.passed_over(good[0], before.cursor, now, CHANGED) if is_due else None
         if skip is not None:
-            self._store.fire(leader, pipeline.name, cursor=now, skips=[skip], now=now)
+            told = timetable.notices(good[0], Decided(cursor=now, skips=(skip,)), now)
+            self._store.fire(leader, pipeline.name, cursor=now, skips=[skip], notices=told, now=now)
         return False
 
     def _hold_on(self, leader: Leader, before: Standing, broken: Definition | None, now: datetime) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from nbflow import schedule, timetable
@@ -64,6 +65,7 @@ class Firing:
                 runs=runs,
                 skips=[*decided.skips, *refused],
                 requests=[(fire.cancel, _make_way(fire)) for fire in decided.fires if fire.cancel is not None],
+                notices=timetable.notices(known.pipeline, _as_kept(decided, refused), now),
                 now=now,
             )
         except LeaseLost:
@@ -94,6 +96,10 @@ def _run_of(frozen: FrozenPipeline, timing: Schedule, fire: Fire, now: datetime)
 def _skip(pipeline: PipelineName, fire: Fire, reason: str, now: datetime) -> Skip:
     instant = fire.tick.instant
     return Skip(pipeline=pipeline, first=instant, last=instant, reason=reason, at=now)
+
+
+def _as_kept(decided: Decided, refused: Sequence[Skip]) -> Decided:
+    return replace(decided, fires=(), skips=(*decided.skips, *refused)) if refused else decided
 
 
 def _make_way(fire: Fire) -> Request:

@@ -9,6 +9,7 @@ from typing import Any
 from nbflow.errors import InvalidManifest, Problem
 from nbflow.settings.reading import FILE, Given, from_environment, from_file
 from nbflow.settings.table import SETTINGS, Setting, Settings
+from nbflow.text import did_you_mean
 
 __all__ = ["FILE", "SETTINGS", "STATE", "Setting", "Settings", "find_project", "load"]
 
@@ -34,4 +35,17 @@ def load(project: Path, environ: Mapping[str, str]) -> Settings:
     for given in (each for each in found if isinstance(each, Given)):
         field = given.setting.field
         values[field] = {**values.get(field, {}), given.name: given.value} if given.name else given.value
-    return Settings(**values)
+    settings = Settings(**values)
+    if problems := [_unknown_channel(each, settings) for each in settings.on_restart if each not in settings.channels]:
+        raise InvalidManifest(problems)
+    return settings
+
+
+def _unknown_channel(name: str, settings: Settings) -> Problem:
+    hint = did_you_mean(name, settings.channels) or f'Write [channels.{name}] with urls = ["mailto://…"].'
+    return Problem(
+        file=FILE,
+        where="alerts.on_restart",
+        message=f"alerts.on_restart names the channel '{name}', which is not there",
+        hint=hint,
+    )

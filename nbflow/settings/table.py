@@ -42,6 +42,7 @@ class Settings:
     channels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     host: str = "127.0.0.1"
     port: int = 5006
+    on_restart: tuple[str, ...] = ()
     server_url: str | None = None
     kernel_start: Literal["warm", "cold"] = "warm"
     kernel_preload: tuple[str, ...] = ()
@@ -102,6 +103,8 @@ SETTINGS = (
     Setting("server.host", "host", TEXT, '"127.0.0.1"',
             "Address that the app listens on; beyond this machine only with users."),
     Setting("server.port", "port", PORT, "5006", "Port of the app."),
+    Setting("alerts.on_restart", "on_restart", TEXTS, "[]",
+            "Channels that hear when the scheduler starts again after a crash."),
     Setting("server.url", "server_url", ADDRESS, "",
             "Address of the app: stands in the links of alerts; allowed host and origin."),
     Setting("kernels.start", "kernel_start", one_of("warm", "cold"), '"warm"',

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,11 +14,12 @@ from nbflow import doctor
 from nbflow.api import Check, SchedulerView
 from nbflow.errors import Unavailable
 from nbflow.settings import Settings
+from nbflow.testing.dict_store import DictStore
 from nbflow.workspace import FolderWorkspace
 
 
 def look(
-    project: Path, open_store: Callable[[], object] = lambda: "sqlite", scheduler: SchedulerView | None = None
+    project: Path, open_store: Callable[[], Any] = DictStore, scheduler: SchedulerView | None = None
 ) -> dict[str, Check]:
     """Every finding by its name."""
     workspace = FolderWorkspace(project, Settings())

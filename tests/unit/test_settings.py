@@ -28,6 +28,8 @@ api = {slots = 4}
 urls = ["mailto://ops@example.org", "slack://a/b/c"]
 [channels.sales]
 urls = ["json://example.org"]
+[alerts]
+on_restart = ["ops"]
 [server]
 host = "0.0.0.0"
 port = 8080
@@ -50,6 +52,7 @@ CHOSEN = Settings(
     channels={"ops": ("mailto://ops@example.org", "slack://a/b/c"), "sales": ("json://example.org",)},
     host="0.0.0.0",
     port=8080,
+    on_restart=("ops",),
     server_url="https://nbflow.example.org",
     kernel_start="cold",
     kernel_preload=("pandas",),
@@ -59,6 +62,7 @@ CHOSEN = Settings(
 )
 VARIABLES = {
     "NBFLOW_PIPELINES": "notebooks, more",
+    "NBFLOW_ALERTS_ON_RESTART": "ops",
     "NBFLOW_STORE_DATABASE": "postgresql+psycopg://nbflow@db/nbflow",
     "NBFLOW_STORE_OUTPUTS": "runs",
     "NBFLOW_EXECUTOR_KIND": "local",
@@ -251,8 +255,8 @@ def test_without_a_mark_the_project_is_the_folder_itself(tmp_path: Path, monkeyp
          "Name it under 'secrets' of the task."),
         ("[executor]\nworkers = 2", "2:1: unknown key 'workers' in executor. There are: kind, slots."),
         ("database = 'x'",
-         "1:1: unknown key 'database'. There are: channels, executor, keep, kernels, pipelines, pools, "
-         "server, store and 1 more."),
+         "1:1: unknown key 'database'. There are: alerts, channels, executor, keep, kernels, pipelines, "
+         "pools, server and 2 more."),
         ("[executor]\nslots 2", "2:7: this is no TOML: Expected '=' after a key in a key/value pair"),
         ("[executor]\nslots = 1\nslots = 2", "3:1: this is no TOML: Cannot overwrite a value"),
     ],
@@ -323,3 +327,13 @@ def test_the_file_of_a_database(tmp_path: Path, folder: str) -> None:
     assert Settings().database_file(tmp_path / folder) == tmp_path / folder / ".nbflow" / "nbflow.db"
     assert Settings(database="sqlite:////var/nbflow.db").database_file(tmp_path) == Path("/var/nbflow.db")
     assert Settings(database="postgresql://ada@db/nbflow").database_file(tmp_path) is None
+
+
+def test_a_channel_that_is_not_there_is_an_error_that_names_the_nearest(tmp_path: Path) -> None:
+    (tmp_path / "nbflow.toml").write_text('[channels.ops]\nurls = ["json://here"]\n[alerts]\non_restart = ["opz"]\n')
+    with pytest.raises(InvalidManifest) as caught:
+        load(tmp_path, {})
+    [problem] = caught.value.problems
+    assert str(problem) == (
+        "nbflow.toml:1:1: alerts.on_restart names the channel 'opz', which is not there. Did you mean 'ops'?"
+    )

@@ -31,7 +31,11 @@ def test_missed_ticks_are_told_whether_they_run_or_not() -> None:
         of = hourly(missed=missed)
         [notice] = notices(of, decide(of, NOON - 4 * HOUR, [], NOON - 0.5 * HOUR), NOON - 0.5 * HOUR)
         assert (notice.kind, notice.channels, notice.pipeline) == (NoticeKind.MISSED, ("ops",), "nightly")
-        assert (notice.first, notice.last, notice.text) == (NOON - 3 * HOUR, NOON - HOUR, said)
+        assert (notice.first, notice.last, notice.text) == (
+            NOON - 3 * HOUR,
+            NOON - HOUR,
+            f"no scheduler was there when they were due; {said}",
+        )
         assert (notice.id, notice.timezone) == ("missed/nightly/20260401T090000Z", "Europe/Berlin")
 
 

@@ -1,0 +1,109 @@
+"""A run fails by itself, and the people who should know do: the command line, a real notebook, real mail."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from making import Project, write_notebook
+from receivers import Hook, Mailbox, hook, mailbox
+
+SECRET = "hunter2hunter2"
+MANIFEST = """
+    name: nightly
+    schedule: {cron: "0 2 * * *", timezone: America/Los_Angeles}
+    alerts: {on_failure: [ops], on_recovery: [ops]}
+    tasks:
+      extract: {notebook: extract.ipynb}
+      clean: {notebook: clean.ipynb, depends_on: extract, secrets: {PASSWORD: warehouse}}
+      publish: {notebook: publish.ipynb, depends_on: clean}
+      apart: {notebook: extract.ipynb}
+"""
+BROKEN = (
+    "import os\npassword = os.environ['PASSWORD']",
+    "print(f'logging in with {password}')\nfor at in range(100): print(f'line {at}')\n"
+    "raise ValueError(f'bad country; {password}')",
+)
+
+
+@pytest.fixture(scope="module")
+def post() -> Iterator[Mailbox]:
+    with mailbox() as box:
+        yield box
+
+
+@pytest.fixture(scope="module")
+def web() -> Iterator[Hook]:
+    with hook() as receiver:
+        yield receiver
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory, post: Mailbox, web: Hook) -> Project:
+    """One whose run has failed."""
+    project = Project(tmp_path_factory.mktemp("alerts") / "shop", NBFLOW_SECRET_WAREHOUSE=SECRET)
+    urls = json.dumps([post.url, web.url])
+    (project.folder / "nbflow.toml").write_text(
+        f'[channels.ops]\nurls = {urls}\n[server]\nurl = "https://nbflow.example.org"\n'
+    )
+    project.pipeline("nightly", MANIFEST, extract="print('fine')", clean=BROKEN, publish="print('published')")
+    assert project.json("run", "nightly", "--date", "2026-04-01", code=1)["run"]["state"] == "failed"
+    return project
+
+
+def test_the_failure_mail_says_all_that_one_has_to_know(project: Project, post: Mailbox, web: Hook) -> None:
+    run = project.json("status", "latest", code=0)["run"]["id"]
+    mail = post.got[0]
+    assert mail["Subject"] == "✕ nightly failed: clean for 2026-04-01"
+    text = mail.get_body(("plain",)).get_content()
+    for said in (
+        "ValueError: bad country; *** — in cell 3",
+        "A cell raised an exception",
+        "1 of 1",
+        "publish",
+        "Wed 2026-04-01 02:00 -07:00 (America/Los_Angeles)",
+        "none is known",
+        "raise ValueError(f'bad country; {password}')",
+        "line 99",
+        f"https://nbflow.example.org/pipelines/nightly/runs/{run}/tasks/clean/1#c3",
+    ):
+        assert said in text
+    assert "line 50" not in text
+    assert (post.ids[0], web.got[0]["type"]) == (web.ids[0], "failure")
+
+
+def test_a_repair_that_ends_well_is_told_as_a_recovery_once(project: Project, post: Mailbox, web: Hook) -> None:
+    write_notebook(project.folder / "notebooks" / "nightly" / "clean.ipynb", "print('mended')")
+    project.json("rerun", "latest")
+    project.json("run", "nightly")
+    told = project.json("alerts", "list")["messages"]
+    assert [(each["kind"], each["state"]) for each in told] == [("recovered", "waiting"), ("failed", "sent")]
+    assert (len(post.got), len(web.got)) == (1, 1)  # the recovery is told an hour after the failure
+
+
+def test_a_channel_is_tried_and_the_doctor_knows_what_could_not_be_sent(
+    project: Project, post: Mailbox, web: Hook
+) -> None:
+    done = project.nbflow("alerts", "test", "ops")
+    assert (done.returncode, done.stderr) == (0, "sent: 2 of 2 addresses of channel ops took it\n")
+    assert post.got[-1]["Subject"] == "Test of the channel ops"
+    missing = project.nbflow("alerts", "test", "opz")
+    assert (missing.returncode, missing.stderr) == (
+        2,
+        "error: nbflow.toml has no channel 'opz'. Did you mean 'ops'?\n",
+    )
+    (alerts,) = [check for check in project.json("doctor")["checks"] if check["name"] == "alerts"]
+    assert alerts == {"name": "alerts", "ok": True, "message": "ops", "hint": ""}
+
+
+def test_a_secret_is_found_nowhere(project: Project, post: Mailbox, web: Hook) -> None:
+    """Neither in what was sent, nor in the database, the notebooks and the logs."""
+    assert all(SECRET not in mail.as_string() for mail in post.got)
+    assert all(SECRET not in str(got) for got in web.got)
+    files = [Path(folder) / name for folder, _, names in os.walk(project.folder) for name in names]
+    assert any(path.name == "runner.log" for path in files)
+    assert any(path.name == "nbflow.db" for path in files)
+    assert [path for path in files if SECRET.encode() in path.read_bytes()] == []

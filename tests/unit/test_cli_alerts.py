@@ -1,0 +1,81 @@
+"""The commands about alerts, and what the doctor says of them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from cli_world import CommandLine
+
+from nbflow import doctor
+from nbflow.errors import Unavailable
+from nbflow.ports import Message, MessageState
+from nbflow.testing.dict_store import DictStore
+from nbflow.testing.samples import NOW, full_notice
+
+
+@pytest.fixture
+def nbflow(monkeypatch: pytest.MonkeyPatch) -> CommandLine:
+    return CommandLine(monkeypatch)
+
+
+def a_message(**about: object) -> Message:
+    values = {"id": "failed/r1/4/ops", "channel": "ops", "notice": full_notice(), "due": NOW}
+    return Message(**{**values, **about})  # type: ignore[arg-type]  # fields of Message
+
+
+def test_a_channel_is_tried(nbflow: CommandLine) -> None:
+    done = nbflow("alerts", "test", "ops")
+    assert (done.exit_code, done.stderr) == (0, "sent: 2 of 2 addresses of channel ops took it\n")
+    assert nbflow.api.asked("try_channel") == {"channel": "ops"}
+    nbflow.api.error = Unavailable("address 1 of channel 'ops': no route")
+    done = nbflow("alerts", "test", "ops")
+    assert (done.exit_code, done.stderr) == (1, "error: address 1 of channel 'ops': no route\n")
+
+
+def test_messages_are_listed(nbflow: CommandLine) -> None:
+    assert nbflow("alerts", "list").stderr == "There is no such message.\n"
+    nbflow.api.told = [
+        a_message(tries=2, error="no route"),
+        a_message(state=MessageState.JOINED, lead="failed/r2/9/ops", ended_at=NOW),
+    ]
+    lines = nbflow("alerts", "list", "--troubled", "--limit", "2").stdout.splitlines()
+    assert lines[1].rstrip().endswith("waiting  ops      2      failed/r1/4  no route")
+    assert lines[2].rstrip().endswith("joined   ops      0      failed/r1/4  counted in failed/r2/9/ops")
+    assert nbflow.api.asked("messages") == {"only_troubled": True, "limit": 2}
+    [first, second] = json.loads(nbflow("alerts", "list", "--json").stdout)["messages"]
+    assert (first["kind"], first["task"], first["error"], first["held_in"]) == ("failed", "fit.3", "no route", None)
+    assert (second["state"], second["held_in"]) == ("joined", "failed/r2/9/ops")
+
+
+def alerts_check(store: DictStore, **channels: list[str]) -> tuple[bool, str, str]:
+    checks = doctor.checks(
+        project=Path(),
+        outputs=Path(),
+        open_store=lambda: store,
+        find_scheduler=lambda: None,
+        workspace=None,
+        channels=channels,
+    )
+    found = next(check for check in (look() for look in checks[-1:]) if check.name == "alerts")
+    return found.is_fine, found.message, found.hint
+
+
+def test_the_doctor_sees_addresses_that_nothing_understands_and_messages_that_were_not_sent() -> None:
+    store = DictStore()
+    assert alerts_check(store) == (True, "no channel", "")
+    assert alerts_check(store, ops=["json://here"]) == (True, "ops", "")
+    fine, message, hint = alerts_check(store, ops=["json://here", "fax://secret"])
+    assert (fine, message) == (False, "Apprise does not understand address 2 of channel 'ops'")
+    assert "secret" not in message + hint
+    store.tell([full_notice()])
+    claim = store.claim_message(now=NOW.replace(year=2027), ttl=NOW - NOW)
+    assert claim is not None
+    store.put_off_message(replace(claim.message, error="no route"), due=NOW)
+    assert alerts_check(store, ops=["json://here"]) == (
+        False,
+        "1 message could not be sent yet, 0 were given up; the latest, failed/r1/4/ops: no route",
+        "Mend the channel, and try it: nbflow alerts test ops",
+    )
