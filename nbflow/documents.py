@@ -135,6 +135,19 @@ class RepairDocument(TypedDict):
     old_params: list[str]
 
 
+class TouchedDocument(TypedDict):
+    """Addresses of the tasks that an order would touch: stop, or let go on."""
+
+    run: str
+    tasks: list[str]
+
+
+class WhyRunDocument(TypedDict):
+    run: str
+    state: str
+    why: str
+
+
 class ProblemDocument(TypedDict):
     file: str
     line: int

@@ -58,9 +58,11 @@ if TYPE_CHECKING:  # `nbflow next --cron` prints a document and needs nothing of
         TicksDocument,
         TokenDocument,
         TokensDocument,
+        TouchedDocument,
         UserDocument,
         UsersDocument,
         WhyDocument,
+        WhyRunDocument,
     )
     from nbflow.errors import Problem
     from nbflow.estimates import Estimate
@@ -180,6 +182,14 @@ def cell(of: ShownCell) -> CellDocument:
 
 def why_document(run_id: str, task: TaskKey, state: str, sentence: str) -> WhyDocument:
     return {"run": run_id, "task": task.address, "state": state, "why": sentence}
+
+
+def why_run_document(of: Run, sentence: str) -> WhyRunDocument:
+    return {"run": of.id, "state": of.state.value, "why": sentence}
+
+
+def touched_document(run_id: str, keys: Iterable[TaskKey]) -> TouchedDocument:
+    return {"run": run_id, "tasks": [key.address for key in keys]}
 
 
 def repair_document(run_id: str, view: RepairView) -> RepairDocument:

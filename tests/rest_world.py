@@ -203,7 +203,7 @@ class World:
         first, second = frozen.notebooks.values()
         tasks = [
             TaskRun(key=extract, state=TaskState.FAILED, notebook=first, cause=Cause.ERROR, attempts=1),
-            TaskRun(key=clean, state=TaskState.UPSTREAM_FAILED, notebook=second),
+            TaskRun(key=clean, state=TaskState.UPSTREAM_FAILED, notebook=second, by_rule=True),
         ]
         change = Change(at=self.clock.now(), run=RunId(name), pipeline=NIGHTLY.name, event="run", after="failed")
         save(

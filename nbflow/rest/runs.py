@@ -11,7 +11,7 @@ from pydantic import Field
 
 from nbflow import shapes
 from nbflow.api import Api
-from nbflow.documents import RepairDocument, RunsDocument, StatusDocument, WhyDocument
+from nbflow.documents import RepairDocument, RunsDocument, StatusDocument, TouchedDocument, WhyDocument, WhyRunDocument
 from nbflow.model import TaskKey
 from nbflow.rest.caller import TheApi
 from nbflow.rest.routing import route
@@ -128,6 +128,13 @@ def rerun_run(api: TheApi, run: Ref, body: Rerun | None = None) -> StatusDocumen
     return _status(api, api.rerun(of, (body or Rerun()).asked(api, of)).id)
 
 
+@route(router, "POST /runs/{run}/cancel/preview", Api.preview_cancel, errors=[404, 409])
+def preview_cancel_run(api: TheApi, run: Ref) -> TouchedDocument:
+    """Say which tasks a cancel would stop."""
+    of = api.status(run).run.id
+    return shapes.touched_document(of, api.preview_cancel(of))
+
+
 @route(router, "POST /runs/{run}/cancel", Api.cancel, errors=[400, 404, 409])
 def cancel_run(api: TheApi, run: Ref, body: Noted | None = None) -> StatusDocument:
     """Stop a run; its notebooks are interrupted, and killed after 10 s."""
@@ -140,6 +147,13 @@ class Mark(Noted):
     state: Literal["success", "failed", "skipped"]
     outputs: dict[str, Any] = Field(default_factory=dict, description="Values for the tasks downstream.")
     kill: bool = Field(default=False, description="Stop what still runs instead of refusing.")
+
+
+@route(router, "POST /runs/{run}/tasks/{task}/mark/preview", Api.preview_mark, errors=[400, 404, 409])
+def preview_mark_task(api: TheApi, run: Ref, task: Address, body: Mark) -> TouchedDocument:
+    """Say which tasks below would go on once the state is set."""
+    of = api.status(run).run.id
+    return shapes.touched_document(of, api.preview_mark(of, task, TaskState(body.state), kill=body.kill))
 
 
 @route(router, "POST /runs/{run}/tasks/{task}/mark", Api.mark, errors=[400, 404, 409])
@@ -159,6 +173,13 @@ def cancel_task(api: TheApi, run: Ref, task: Address, body: Noted | None = None)
 def retry_task_now(api: TheApi, run: Ref, task: Address, body: Noted | None = None) -> StatusDocument:
     """Start a task that waits for its retry at once."""
     return _status(api, api.retry_now(run, task, note=(body or Noted()).note).id)
+
+
+@route(router, "GET /runs/{run}/why", Api.why_run, errors=[404])
+def explain_run(api: TheApi, run: Ref) -> WhyRunDocument:
+    """Say in one sentence why a run stands where it stands."""
+    of = api.status(run).run
+    return shapes.why_run_document(of, api.why_run(of.id))
 
 
 @route(router, "GET /runs/{run}/tasks/{task}/why", Api.why, errors=[404])

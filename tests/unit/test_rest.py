@@ -63,6 +63,8 @@ def test_the_next_ticks(world: World) -> None:
 
 def test_why(world: World) -> None:
     run = world.failed_run()
+    of_run = world.get(f"/runs/{run}/why")
+    assert of_run == {"run": run, "state": "failed", "why": world.root.why_run(run)}
     said = world.get(f"/runs/{run}/tasks/clean/why")
     assert said == {"run": run, "task": "clean", "state": "upstream_failed", "why": world.root.why(run, "clean")}
 
@@ -134,6 +136,17 @@ def test_a_repair_is_previewed_and_asked_for(world: World) -> None:
     (asked,) = world.store.asked_for
     assert isinstance(asked, ResetRequested)
     assert (asked.by, asked.note, [key.address for key in asked.keys]) == ("operator", "mended", ["extract"])
+
+
+def test_what_an_order_would_touch_is_said_before(world: World) -> None:
+    run = world.failed_run()
+    would = world.post(f"/runs/{run}/tasks/extract/mark/preview", {"state": "success"})
+    assert would == {"run": run, "tasks": ["clean"]}
+    ended = world.ask("POST", f"{API}/runs/{run}/cancel/preview")
+    assert (ended.status_code, ended.json()["error"]) == (409, f"run {run} has ended already: failed")
+    queued = world.post("/pipelines/nightly/runs", status=201)["run"]["id"]
+    assert world.post(f"/runs/{queued}/cancel/preview") == {"run": queued, "tasks": ["extract", "clean"]}
+    assert world.store.asked_for == []
 
 
 def test_marks_and_cancels_are_asked_for(world: World) -> None:
