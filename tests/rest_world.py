@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -17,7 +17,7 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 from nbflow.api import Api, Caller, Check, Entrance, Role
 from nbflow.errors import NotFound
 from nbflow.model import AttemptId, Pipeline, PipelineName, RunId, Schedule, TaskKey
-from nbflow.ports import Progress
+from nbflow.ports import Delivery, Letter, Progress
 from nbflow.rest import Listening, create_app
 from nbflow.rest.caller import Behind
 from nbflow.run import Answer, Change, ErrorInfo, TaskRun
@@ -91,6 +91,18 @@ class FakeOwners:
 
 
 @dataclass
+class FakeNotifier:
+    """Remembers the channels; `errors` are what its addresses say."""
+
+    errors: tuple[str, ...] = ()
+    sent: list[str] = field(default_factory=list)
+
+    def send(self, channel: str, letter: Letter, done: Sequence[str] = ()) -> Delivery:
+        self.sent.append(channel)
+        return Delivery(done=("address",), errors=self.errors)
+
+
+@dataclass
 class Answering(DictStore):
     """A store whose requests are answered at once, as by an engine that lives."""
 
@@ -112,7 +124,7 @@ class World:
 
     def __init__(self, folder: Path, app: Any = None, **about: Any) -> None:
         self.store, self.clock, self.workspace = Answering(), FakeClock(), FakeWorkspace(NIGHTLY)
-        self.logs, self.owners = FakeLogs(folder), FakeOwners()
+        self.logs, self.owners, self.notifier = FakeLogs(folder), FakeOwners(), FakeNotifier()
         self.entrance = Entrance(self.store, self.clock)
         self.root = self.api(Caller(name="root", role=Role.ADMIN))
         self.callers = {role.word: Caller(name=role.word, role=role) for role in Role}
@@ -136,6 +148,9 @@ class World:
             driver=None,
             owners=self.owners,
             pools={"warehouse": 2},
+            notifier=self.notifier,
+            channels={"oncall"},
+            project="/project",
             checks=[lambda: Check(name="disk", is_fine=True, message="9 GiB free")],
         )
 

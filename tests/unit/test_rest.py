@@ -213,6 +213,19 @@ def test_a_backfill_from_preview_to_cancel(world: World) -> None:
     assert world.get("/backfills?active=true") == {"backfills": []}
 
 
+# --- alerts --------------------------------------------------------------------------------------------------------
+
+
+def test_a_channel_is_tried(world: World) -> None:
+    world.post("/channels/oncall/test", status=204)
+    assert world.notifier.sent == ["oncall"]
+    world.notifier.errors = ("smtp: refused",)
+    answer = world.ask("POST", f"{API}/channels/oncall/test")
+    assert (answer.status_code, answer.json()["error"]) == (503, "smtp: refused")
+    assert world.ask("POST", f"{API}/channels/oncal/test").status_code == 404
+    assert world.get("/messages?troubled=true") == {"messages": []}
+
+
 # --- people ---------------------------------------------------------------------------------------------------------
 
 

@@ -61,6 +61,8 @@ ROLES = {
     "pause_backfill": "operator",
     "resume_backfill": "operator",
     "cancel_backfill": "operator",
+    "list_messages": "viewer",
+    "try_channel": "admin",
     "list_users": "admin",
     "add_user": "admin",
     "set_role": "admin",
@@ -146,9 +148,8 @@ class Objects:
         self.backfill = admin.backfill("nightly", start=date(2026, 3, 10), end=date(2026, 3, 11)).id
 
     def path(self, route: Operation) -> str:
-        path = route.path.format(
-            run=self.run, task="extract", pipeline="nightly", name=self.owner, number=self.number(route)
-        )
+        names = {"run": self.run, "task": "extract", "pipeline": "nightly", "channel": "oncall", "name": self.owner}
+        path = route.path.format(number=self.number(route), **names)
         return f"{path}?user={self.owner}" if route.name == "list_tokens" else path
 
     def number(self, route: Operation) -> int:
