@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from datetime import datetime
 from importlib import import_module
+from pathlib import Path
 from types import FrameType
 from typing import Annotated
 
@@ -33,8 +34,8 @@ def add_to(app: typer.Typer) -> None:
     command(app, panel=PANEL, name="app")(app_)
 
 
-def up(session: Session, slots: Slots = None) -> int:
-    """Run the scheduler as a service, and start it again should it ever end.
+def up(session: Session, host: Host = None, port: Port = None, slots: Slots = None) -> int:
+    """Run the scheduler and the web app as services, and start each again should it ever end.
 
     Ctrl-C starts nothing more and waits for the notebooks that run; a second one cancels them; a third one leaves them
     running, for the next nbflow up. SIGTERM leaves them running at once.
@@ -45,10 +46,21 @@ def up(session: Session, slots: Slots = None) -> int:
     with Doors(session.project) as doors:  # settings that are wrong are told here, once
         doors.store.open()
         project = doors.project
-    options = ["--project", str(project), *(["--slots", str(slots)] if slots else []), "--parent", str(os.getpid())]
     say = _stamped(session, "nbflow up")
     say(f"serving {project}")
-    return Supervisor({"scheduler": [sys.executable, "-m", "nbflow", "scheduler", *options]}, say).run()
+    services = {
+        "scheduler": _service("scheduler", project, ("--slots", slots)),
+        "app": _service("app", project, ("--host", host), ("--port", port)),
+    }
+    return Supervisor(services, say).run()
+
+
+def _service(name: str, project: Path, *options: tuple[str, object]) -> list[str]:
+    """The command of a part, which ends when this process does."""
+    given = [word for option, value in options if value is not None for word in (option, str(value))]
+    return [
+        sys.executable, "-m", "nbflow", name, "--project", str(project), *given, "--parent", str(os.getpid()),
+    ]  # fmt: skip
 
 
 def scheduler(session: Session, slots: Slots = None, parent: Parent = None) -> int:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,8 +30,14 @@ def world(tmp_path: Path) -> Iterator[Watched]:
         yield found
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 def up(world: Watched) -> subprocess.Popen[str]:
-    process = world.project.spawn("up")
+    process = world.project.spawn("up", "--port", str(free_port()))
     world.processes.append(process)
     return process
 
@@ -86,6 +95,34 @@ def test_a_scheduler_whose_supervisor_was_killed_ends_and_leaves_what_runs(world
     eventually(lambda: leader_pid(world))
     (folder / "go").touch()
     eventually(lambda: world.state(run) == "success")
+
+
+def test_the_app_is_served_beside_the_scheduler_and_started_again(world: Watched) -> None:
+    port = free_port()
+    process = world.project.spawn("up", "--port", str(port))
+    world.processes.append(process)
+    url = f"http://127.0.0.1:{port}/"
+    eventually(lambda: status_of(url), within=60)
+    app = next(pid for pid in children_of(process.pid) if b"\0app\0" in Path(f"/proc/{pid}/cmdline").read_bytes())
+    kill(app)
+    eventually(lambda: app not in children_of(process.pid))
+    eventually(lambda: status_of(url), within=60)
+    assert world.end(process) == 0
+    assert status_of(url) is None
+
+
+def status_of(url: str) -> int | None:
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+    except OSError:
+        return None
+
+
+def children_of(parent: int) -> list[int]:
+    return [int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
 
 
 def test_settings_that_are_wrong_are_told_once_and_end_it(world: Watched) -> None:
