@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from nbflow import shapes
 from nbflow.api import Api
@@ -37,13 +38,28 @@ class Listening:
     most: int = 100
     now: int = field(default=0, init=False)
 
-    def __enter__(self) -> None:
+    def come(self) -> None:
+        """Be one more. Raises Unavailable."""
         if self.now >= self.most:
             raise Unavailable(f"{self.most} requests wait for changes already", hint="Ask without `wait`.")
         self.now += 1
 
-    def __exit__(self, *_: object) -> None:
+    def go(self) -> None:
         self.now -= 1
+
+
+class Stream(StreamingResponse):
+    """A stream of events that counts as a listener until it has ended, also where it never began."""
+
+    def __init__(self, events: AsyncIterator[str], listening: Listening) -> None:
+        super().__init__(events, media_type=STREAM)
+        self._listening = listening
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._listening.go()
 
 
 @route(
@@ -70,12 +86,15 @@ async def list_changes(
     after = _last_event(request) if after is None else after
     if STREAM in request.headers.get("Accept", ""):
         first = await run_in_threadpool(api.changes, after, run)
-        listening.__enter__()
-        return StreamingResponse(_events(request, api, listening, after, run, first), media_type=STREAM)
+        listening.come()
+        return Stream(_events(request, api, listening, after, run, first), listening)
     found = await run_in_threadpool(api.changes, after, run)
     if not found and wait:
-        with listening:
+        listening.come()
+        try:
             found = await _within(min(wait, listening.longest.total_seconds()), listening, api, after, run)
+        finally:
+            listening.go()
     return JSONResponse(shapes.changes_document(found, after))
 
 
@@ -113,8 +132,6 @@ async def _events(
                 await run_in_threadpool(caller_of, request)
     except NbflowError:
         return
-    finally:
-        listening.__exit__()
 
 
 def _event(document: Any, number: int) -> str:
