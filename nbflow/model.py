@@ -96,6 +96,14 @@ class Alerts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Keep:
+    """How long finished runs are kept, and how many; None where nbflow.toml decides."""
+
+    runs: timedelta | None = None
+    count: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """One parameterized notebook and how it is run. Names and meanings: manifest reference, keys of a task."""
 
@@ -137,7 +145,7 @@ class Pipeline:
     max_active_runs: int = 1
     params: Mapping[str, Param] = field(default_factory=dict)
     alerts: Alerts = Alerts()
-    keep: timedelta | None = None
+    keep: Keep = Keep()
     tasks: Mapping[TaskName, Task] = field(default_factory=dict)
     """In the manifest's order."""
 

@@ -10,6 +10,7 @@ from threading import Event, Thread
 from nbflow.courier import Courier
 from nbflow.engine import TICK, Engine
 from nbflow.errors import Unavailable
+from nbflow.housekeeping import Housekeeper
 from nbflow.live import LiveRun
 from nbflow.model import GRACE
 from nbflow.ports import Clock, Executor
@@ -33,7 +34,7 @@ class Service:
     """A scheduler with its engine and executor, for as long as the process shall work.
 
     `say` is told, once each, what a person on the console should know. `is_orphan` says that whoever supervised this
-    process is gone. `courier` sends messages in a thread of its own.
+    process is gone. `courier` and `housekeeper` work in threads of their own.
     """
 
     def __init__(
@@ -44,11 +45,12 @@ class Service:
         executor: Executor,
         clock: Clock,
         courier: Courier | None = None,
+        housekeeper: Housekeeper | None = None,
         say: Callable[[str], None],
         is_orphan: Callable[[], bool] = lambda: False,
     ) -> None:
         self._scheduler, self._engine, self._executor, self._clock = scheduler, engine, executor, clock
-        self._courier, self._say, self._is_orphan = courier, say, is_orphan
+        self._courier, self._housekeeper, self._say, self._is_orphan = courier, housekeeper, say, is_orphan
         self._wanted = self._heeded = Ending.NOT_YET
         self._said: dict[str, str] = {}
 
@@ -66,18 +68,19 @@ class Service:
 
     def run(self) -> None:
         """Work until an end was asked for and reached."""
-        with self._sending():
+        with self._aside():
             while not self._is_over():
                 self._step()
                 self._executor.wait(TICK)
         self._let_go()
 
     @contextlib.contextmanager
-    def _sending(self) -> Iterator[None]:
-        """Messages are sent beside all else: what they wait for, nothing else waits for."""
+    def _aside(self) -> Iterator[None]:
+        """Messages are sent, and the house is kept, in threads of their own: nothing waits for them."""
         stop = Event()
-        if self._courier is not None:
-            Thread(target=self._courier.work, args=(self._clock, stop), name="courier", daemon=True).start()
+        for each in (self._courier, self._housekeeper):
+            if each is not None:
+                Thread(target=each.work, args=(self._clock, stop), daemon=True).start()
         try:
             yield
         finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,18 +15,21 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow import doctor, readiness, settings
 from nbflow.api import Api, Caller, Entrance, Role
+from nbflow.attic import FolderAttic
 from nbflow.clock import SystemClock
 from nbflow.courier import Courier
 from nbflow.engine import Engine
 from nbflow.errors import InvalidInput
 from nbflow.executors.launch import Warm
 from nbflow.executors.local import LocalExecutor, cores
+from nbflow.housekeeping import Housekeeper
 from nbflow.live import LiveRun
 from nbflow.model import RunId
 from nbflow.notebooks.logs import FolderLogs
 from nbflow.notify import AppriseNotifier
 from nbflow.owners import LockedOwners, new_engine_name, this_host
 from nbflow.ports import SCHEDULER, Driver, Lease
+from nbflow.retention import Retention
 from nbflow.run import Run
 from nbflow.scheduler import Scheduler
 from nbflow.service import Service
@@ -194,6 +198,7 @@ class Doors:
             notifier=self.notifier,
             channels=self.settings.channels,
             project=self.project.name,
+            housekeeper=self.housekeeper(),
             checks=doctor.checks(
                 project=self.project,
                 outputs=self.outputs,
@@ -204,6 +209,16 @@ class Doors:
             ),
         )
         return api
+
+    def housekeeper(self, wait: Callable[[float], object] = time.sleep) -> Housekeeper:
+        """What removes runs that are no longer kept."""
+        return Housekeeper(
+            store=self.store,
+            workspace=self.workspace,
+            attic=FolderAttic(self.outputs, self.workspace.frozen),
+            keep=Retention(age=self.settings.keep_runs, count=self.settings.keep_count),
+            wait=wait,
+        )
 
     def courier(self) -> Courier:
         """What sends the messages that wait."""
@@ -264,6 +279,7 @@ class Doors:
             executor=executor,
             clock=self.clock,
             courier=self.courier(),
+            housekeeper=self.housekeeper(),
             say=say,
             is_orphan=is_orphan,
         )

@@ -19,6 +19,7 @@ from typer.testing import CliRunner, Result
 from nbflow.api import Check, LogView, PipelineView, RepairView, RunView
 from nbflow.cli import app
 from nbflow.estimates import Estimate, Past
+from nbflow.housekeeping import Removed
 from nbflow.model import TaskKey
 from nbflow.ports import Definition, Message, Progress, StoredRun
 from nbflow.run import Attempt, ErrorInfo, ResetRequested
@@ -175,6 +176,13 @@ class FakeApi:
     def why(self, ref: str, task: str) -> str:
         self._called("why", ref=ref, task=task)
         return f"{task} waits for extract, which is running."
+
+    def preview_prune(self) -> dict[str, list[str]]:
+        return {"nightly": ["r1", "r2"]}
+
+    def prune(self) -> Removed:
+        self._called("prune")
+        return Removed(runs=2, manifests=1, notebooks=3)
 
     def try_channel(self, channel: str) -> int:
         self._called("try_channel", channel=channel)

@@ -11,6 +11,7 @@ from nbflow.api.people import People
 from nbflow.api.roles import Caller, Role, needs
 from nbflow.api.runs import Runs
 from nbflow.api.schedules import Schedules
+from nbflow.api.upkeep import Upkeep
 from nbflow.api.views import (
     BackfillPreview,
     BackfillView,
@@ -25,7 +26,7 @@ from nbflow.api.views import (
 )
 
 
-class Api(Definitions, History, Runs, Actions, Schedules, People, Alerting, Health):
+class Api(Definitions, History, Runs, Actions, Schedules, People, Alerting, Upkeep, Health):
     """Reads and commands for one caller. Methods raise NbflowError; nothing else is meant for people."""
 
 

@@ -8,6 +8,7 @@ from typing import Protocol
 from nbflow.api.roles import Caller
 from nbflow.api.views import Check
 from nbflow.errors import Conflict
+from nbflow.housekeeping import Housekeeper
 from nbflow.live import LiveRun
 from nbflow.model import RunId
 from nbflow.ports import (
@@ -62,12 +63,14 @@ class Bound:
         notifier: Notifier | None = None,
         channels: Collection[str] = (),
         project: str = "",
+        housekeeper: Housekeeper | None = None,
         checks: Sequence[Callable[[], Check]] = (),
     ) -> None:
         self.caller = caller
         self._store, self._workspace, self._logs, self._clock = store, workspace, logs, clock
         self._driver, self._owners = driver, owners
         self._notifier, self._channels, self._project = notifier or NoNotifier(), channels, project
+        self._housekeeper = housekeeper
         self._pools, self._slots, self._checks = pools or {}, slots, checks
 
     def _here(self) -> Driver:

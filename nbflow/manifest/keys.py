@@ -161,7 +161,10 @@ TASK = {
 
 # --- the whole -----------------------------------------------------------------------------------------------------
 
-KEEP = {"runs": Key(SOME_TIME, "How long finished runs are kept.", is_required=True)}
+KEEP = {
+    "runs": Key(SOME_TIME, "How long finished runs are kept."),
+    "count": Key(integer(1), "How many finished runs are kept at most; older ones go first."),
+}
 
 PIPELINE = {
     "name": Key(named(PIPELINE_NAME), "Name of the pipeline, unique in the project.", is_required=True),
@@ -173,7 +176,7 @@ PIPELINE = {
     "params": Key(map_of(record(PARAM), PARAM_NAME), "Typed parameters of a run."),
     "defaults": Key(record(_SHARED), "Keys for every task; a task's own keys win."),
     "alerts": Key(record(ALERTS), "Who is told of what."),
-    "keep": Key(record(KEEP, short="runs"), "How long its finished runs are kept."),
+    "keep": Key(record(KEEP, short="runs"), "How long its finished runs are kept, and how many."),
     "tasks": Key(map_of(record(TASK), TASK_NAME), "The tasks by name.", is_required=True),
 }
 

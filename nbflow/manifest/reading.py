@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nbflow.manifest.document import Node
-from nbflow.model import Alerts, Param, Pipeline, PipelineName, Retries, Schedule, Task, TaskName
+from nbflow.model import Alerts, Keep, Param, Pipeline, PipelineName, Retries, Schedule, Task, TaskName
 from nbflow.states import JoinRule
 
 _MERGED = ("params", "retries", "env", "secrets", "resources")
@@ -69,7 +69,7 @@ def build(root: Node, values: Mapping[str, Any]) -> Reading:
             name=PipelineName(given.pop("name", "")),
             schedule=Schedule(**given.pop("schedule")) if "schedule" in given else None,
             alerts=Alerts(**given.pop("alerts", {})),
-            keep=given.pop("keep", {}).get("runs"),
+            keep=Keep(**given.pop("keep", {})),
             params=params,
             tasks=tasks,
             **given,

@@ -48,6 +48,7 @@ class Settings:
     kernel_preload: tuple[str, ...] = ()
     kernel_idle: timedelta = timedelta(minutes=10)
     keep_runs: timedelta = timedelta(days=180)
+    keep_count: int | None = None
     env: tuple[str, ...] = ()
 
     def database_url(self, project: Path) -> str:
@@ -113,6 +114,7 @@ SETTINGS = (
             "Modules that this process imports as well; where a file of your own changes, a new one is started."),
     Setting("kernels.idle", "kernel_idle", DURATION, '"10m"', "How long this process stays without use."),
     Setting("keep.runs", "keep_runs", DURATION, '"180d"', "How long finished runs are kept."),
+    Setting("keep.count", "keep_count", COUNT, "", "How many finished runs of a pipeline are kept at most."),
     Setting("templates.env", "env", VARIABLES, "[]", "Environment variables that templates may use."),
 )
 # fmt: on

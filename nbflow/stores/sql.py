@@ -18,6 +18,7 @@ from nbflow.stores import tallies
 from nbflow.stores.backfills import SqlBackfills
 from nbflow.stores.database import PATIENCE, Database
 from nbflow.stores.history import SqlHistory
+from nbflow.stores.housekeeping import SqlHousekeeping
 from nbflow.stores.migrations import HEAD, upgrade
 from nbflow.stores.outbox import SqlOutbox, keep_notices
 from nbflow.stores.people import SqlPeople
@@ -46,7 +47,7 @@ _HOLDERS = (
 )
 
 
-class SqlStore(SqlHistory, SqlSchedules, SqlBackfills, SqlPeople, SqlOutbox, SqlTallies):
+class SqlStore(SqlHistory, SqlSchedules, SqlBackfills, SqlPeople, SqlOutbox, SqlTallies, SqlHousekeeping):
     """Every side of a store (see nbflow.ports). Safe to use from several threads.
 
     Opening makes the database where there is none, and brings an older one up to date. Raises Unavailable where it

@@ -24,6 +24,7 @@ from nbflow.model import (
 )
 from nbflow.notice import Notice, NoticeKind
 from nbflow.ports import FrozenPipeline, Lease, Outbox, PeopleStore, ReadStore, RunStore, ScheduleStore
+from nbflow.ports.housekeeping import HousekeepingStore
 from nbflow.run import Answer, Attempt, Change, Decision, ErrorInfo, Run, TaskRun
 from nbflow.states import AttemptState, Cause, RunKind, RunState, TaskState
 
@@ -32,7 +33,7 @@ TTL = timedelta(seconds=15)
 ENGINE = "run@host.1.aaaaaa"
 
 
-class Store(RunStore, ReadStore, ScheduleStore, PeopleStore, Outbox, Protocol):
+class Store(RunStore, ReadStore, ScheduleStore, PeopleStore, Outbox, HousekeepingStore, Protocol):
     """All sides of one store."""
 
 

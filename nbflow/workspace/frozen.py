@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import tempfile
@@ -26,6 +27,8 @@ class FrozenNotebooks:
         Raises Unavailable where the disk does not take it.
         """
         sha256 = hashlib.sha256(content).hexdigest()
+        with contextlib.suppress(OSError):
+            os.utime(self.path(sha256))  # in use again: what removes old copies passes it over
         if not self.path(sha256).exists():
             try:
                 self._write(content, self.path(sha256))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from nbflow.graph import cycle_path
 from nbflow.manifest import check, dump, parse
-from nbflow.model import Alerts, Param, Pipeline, PipelineName, Retries, Schedule, Task, TaskName
+from nbflow.model import Alerts, Keep, Param, Pipeline, PipelineName, Retries, Schedule, Task, TaskName
 from nbflow.states import JoinRule
 
 names = st.text(string.ascii_lowercase + string.digits + "_", min_size=1, max_size=12).map(lambda tail: f"t{tail}")
@@ -120,7 +120,7 @@ def pipelines(draw: st.DrawFn) -> Pipeline:
         "max_active_runs": st.integers(1, 9),
         "params": st.dictionaries(identifiers, param_fields, max_size=3).map(params_of),
         "alerts": alerts,
-        "keep": some_time,
+        "keep": st.builds(Keep, runs=some_time, count=st.none() | st.integers(1, 9999)),
     }
     return Pipeline(
         name=PipelineName(draw(names)),

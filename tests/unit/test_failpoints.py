@@ -62,6 +62,6 @@ def test_an_unknown_victim_is_an_error(monkeypatch):
 def test_the_documented_points_are_those_of_the_code():
     package = Path(failpoints.__file__).parent
     used = {name for path in package.rglob("*.py") for name in re.findall(r'failpoint\("([\w.]+)"\)', path.read_text())}
-    who = "scheduler|courier|engine|store|executor|guard|runner"
+    who = "scheduler|courier|housekeeping|engine|store|executor|guard|runner"
     told = set(re.findall(rf"\b(?:{who})\.[a-z_]+", failpoints.__doc__ or ""))
     assert told == used

@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 
 from nbflow.manifest import check, document, dump, json_schema, parse
-from nbflow.model import Alerts, Param, Pipeline, PipelineName, Retries, Schedule, Task, TaskName
+from nbflow.model import Alerts, Keep, Param, Pipeline, PipelineName, Retries, Schedule, Task, TaskName
 from nbflow.states import JoinRule
 
 FULL = """\
@@ -77,7 +77,7 @@ PIPELINE = Pipeline(
         "limit": Param(name="limit", type="int | None"),
     },
     alerts=Alerts(on_failure=("ops", "lead"), on_recovery=("ops",), late_after=time(6, 30)),
-    keep=timedelta(days=90),
+    keep=Keep(runs=timedelta(days=90)),
     tasks={
         TaskName("extract"): Task(
             name=TaskName("extract"),
@@ -155,7 +155,8 @@ def test_retries_as_a_number_have_the_other_defaults() -> None:
 
 
 def test_keep_long_and_short() -> None:
-    assert with_top("keep: {runs: 2d}").keep == with_top("keep: 2d").keep == timedelta(days=2)
+    assert with_top("keep: {runs: 2d}").keep == with_top("keep: 2d").keep == Keep(runs=timedelta(days=2))
+    assert with_top("keep: {count: 100}").keep == Keep(count=100)
 
 
 @pytest.mark.parametrize(("written", "when"), [("true", True), ("false", False), ("'{{ 1 > 0 }}'", "{{ 1 > 0 }}")])

@@ -40,6 +40,7 @@ preload = ["pandas"]
 idle = "5m"
 [keep]
 runs = "90d"
+count = 500
 [templates]
 env = ["REGION", "NBFLOW_DEMO_POSTGRES"]
 """
@@ -58,11 +59,13 @@ CHOSEN = Settings(
     kernel_preload=("pandas",),
     kernel_idle=timedelta(minutes=5),
     keep_runs=timedelta(days=90),
+    keep_count=500,
     env=("REGION", "NBFLOW_DEMO_POSTGRES"),
 )
 VARIABLES = {
     "NBFLOW_PIPELINES": "notebooks, more",
     "NBFLOW_ALERTS_ON_RESTART": "ops",
+    "NBFLOW_KEEP_COUNT": "500",
     "NBFLOW_STORE_DATABASE": "postgresql+psycopg://nbflow@db/nbflow",
     "NBFLOW_STORE_OUTPUTS": "runs",
     "NBFLOW_EXECUTOR_KIND": "local",

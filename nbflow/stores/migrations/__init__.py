@@ -13,7 +13,7 @@ from nbflow.errors import InvalidInput
 from nbflow.stores.database import Database
 from nbflow.stores.schema import metadata
 
-HEAD = "0006"
+HEAD = "0007"
 VERSION_TABLE = "nbflow_version"
 """Not Alembic's default, which another application in the same database may use."""
 

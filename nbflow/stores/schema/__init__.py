@@ -4,6 +4,7 @@ A change here needs a migration beside it; a test compares the two.
 """
 
 from nbflow.stores.schema.base import metadata
+from nbflow.stores.schema.leftovers import leftovers
 from nbflow.stores.schema.outbox import SENT, UNSENT, outbox
 from nbflow.stores.schema.people import tokens, users
 from nbflow.stores.schema.runs import (
@@ -33,6 +34,7 @@ __all__ = [
     "changes",
     "frozen_pipelines",
     "leaders",
+    "leftovers",
     "manifests",
     "metadata",
     "outbox",

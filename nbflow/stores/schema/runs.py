@@ -69,6 +69,8 @@ runs = Table(
 )
 UNFINISHED = is_one_of(runs.c.state, frozenset(RunState) - RUN_TERMINAL)
 Index(None, runs.c.created_at, runs.c.id)
+Index(None, runs.c.manifest)
+Index(None, runs.c.frozen_pipeline)
 Index(None, runs.c.pipeline, runs.c.created_at, runs.c.id)
 Index(None, runs.c.state, runs.c.created_at, runs.c.id)
 partial_index("ix_runs_owner", runs.c.owner, where=runs.c.owner.is_not(None))
@@ -163,4 +165,5 @@ requests = Table(
     Column("answer", Words),
     sqlite_autoincrement=True,
 )
+Index(None, requests.c.run)
 partial_index("ix_requests_open", requests.c.run, where=requests.c.answer.is_(None))

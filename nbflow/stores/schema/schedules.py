@@ -93,5 +93,7 @@ backfill_items = Table(
     Column("reason", Words, nullable=False),
     UniqueConstraint("backfill", "logical_date"),
 )
+Index(None, backfill_items.c.run)
+Index(None, backfill_items.c.request)
 WAITING = backfill_items.c.action.is_(None)
 partial_index("ix_backfill_items_waiting", backfill_items.c.backfill, backfill_items.c.position, where=WAITING)

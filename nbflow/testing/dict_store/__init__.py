@@ -2,6 +2,7 @@
 
 from nbflow.testing.dict_store.backfills import Backfills
 from nbflow.testing.dict_store.history import History
+from nbflow.testing.dict_store.housekeeping import Housekeeping
 from nbflow.testing.dict_store.leases import Leases
 from nbflow.testing.dict_store.outbox import Outbox
 from nbflow.testing.dict_store.people import People
@@ -10,5 +11,5 @@ from nbflow.testing.dict_store.schedules import Schedules
 __all__ = ["DictStore"]
 
 
-class DictStore(Schedules, Backfills, Leases, History, People, Outbox):
+class DictStore(Schedules, Backfills, Leases, History, People, Outbox, Housekeeping):
     """Every side of a store (see nbflow.ports)."""

@@ -12,6 +12,7 @@ from nbflow.errors import Conflict, NotFound
 from nbflow.model import AttemptId, Pipeline, PipelineName, RunId, TaskKey
 from nbflow.people import Token, User
 from nbflow.ports import FrozenPipeline, Leader, Lease, Message
+from nbflow.ports.housekeeping import Leftover
 from nbflow.run import Attempt, Change, Request, Run, TaskRun
 from nbflow.tally import Series
 from nbflow.timetable import Skip, Standing
@@ -74,6 +75,7 @@ class Kept:
         self._last_good: dict[PipelineName, tuple[Pipeline, str]] = {}
         self._skips: list[Skip] = []
         self._backfills: dict[int, Backfill] = {}
+        self._leftovers: dict[RunId, Leftover] = {}
         self._messages: dict[str, Message] = {}
         self._items: dict[int, tuple[Item, ...]] = {}
         self._users: dict[str, User] = {}

@@ -10,6 +10,7 @@ from nbflow.testing.store_contract.backfills import BackfillItems, Backfills, Ba
 from nbflow.testing.store_contract.decisions import Decisions
 from nbflow.testing.store_contract.firing import Firing
 from nbflow.testing.store_contract.history import FindRun, History
+from nbflow.testing.store_contract.housekeeping import HousekeepingContract
 from nbflow.testing.store_contract.leaders import Leaders
 from nbflow.testing.store_contract.leases import Leases
 from nbflow.testing.store_contract.listing import Listing
@@ -37,7 +38,7 @@ class PeopleStoreContract(People, Tokens):
     """Every behaviour of ports.PeopleStore."""
 
 
-class StoreContract(RunStoreContract, ScheduleStoreContract, PeopleStoreContract, OutboxContract):
+class StoreContract(RunStoreContract, ScheduleStoreContract, PeopleStoreContract, OutboxContract, HousekeepingContract):
     """Every behaviour of a store."""
 
     @pytest.fixture

@@ -1,4 +1,4 @@
-"""The commands about alerts, and what the doctor says of them."""
+"""The commands about alerts and housekeeping, and what the doctor says of messages."""
 
 from __future__ import annotations
 
@@ -79,3 +79,13 @@ def test_the_doctor_sees_addresses_that_nothing_understands_and_messages_that_we
         "1 message could not be sent yet, 0 were given up; the latest, failed/r1/4/ops: no route",
         "Mend the channel, and try it: nbflow alerts test ops",
     )
+
+
+def test_pruning_can_be_seen_before_it_is_done(nbflow: CommandLine) -> None:
+    seen = nbflow("prune", "--dry-run")
+    assert (seen.stdout, seen.stderr) == ("nightly: 2 runs, r1 to r2\n", "nothing was removed\n")
+    assert nbflow.api.calls == []
+    done = nbflow("prune")
+    assert done.stderr == "removed 2 runs, and 1 manifest and 3 frozen notebooks that no run needs any more\n"
+    assert nbflow.api.asked("prune") == {}
+    assert json.loads(nbflow("prune", "--json").stdout) == {"runs": {"nightly": ["r1", "r2"]}, "removed": 2}
