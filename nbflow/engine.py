@@ -263,7 +263,9 @@ class Engine:
 
     def _advance(self, owned: _Owned, facts: Iterable[Fact], now: datetime) -> None:
         """Decide on the pending facts and these, and on the time. Pending ones are forgotten once they are saved."""
-        facts = [*owned.pending, *facts]
+        facts, due = [*owned.pending, *facts], owned.live.wake_at()
+        if not facts and (due is None or now < due):
+            return
         try:
             self._save(owned, lifecycle.advance(owned.live, facts, now))
         except StaleVersion:  # our last write arrived, its answer did not

@@ -67,7 +67,7 @@ class Catalog:
     def reread_standings(self) -> None:
         """What other processes change: pauses, and with a resume the cursor."""
         for name, standing in self._store.standings().items():
-            if name in self._known:
+            if name in self._known and standing != self._known[name].standing:
                 self._known[name] = replace(self._known[name], standing=standing)
 
     # --- what is on disk -----------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -13,7 +14,7 @@ from nbflow.errors import Conflict, InvalidInput, LeaseLost
 from nbflow.failpoints import failpoint
 from nbflow.model import PipelineName, Schedule
 from nbflow.ports import FrozenPipeline, Leader, NewRun, ScheduleStore, Workspace
-from nbflow.run import CancelRequested, Request
+from nbflow.run import CancelRequested, Request, Run
 from nbflow.scheduler.catalog import Catalog, Known
 from nbflow.states import RunKind
 from nbflow.timetable import Decided, Fire, Skip
@@ -30,10 +31,14 @@ class Firing:
         self._next: dict[PipelineName, tuple[Schedule, datetime, datetime | None]] = {}
 
     def step(self, leader: Leader, now: datetime) -> None:
-        for known in self._catalog.active():
-            due = self._due(known)
-            if due is not None and due <= now:
-                self._fire(leader, known, now)
+        due = [known for known in self._catalog.active() if (first := self._due(known)) is not None and first <= now]
+        if not due:
+            return
+        unfinished: dict[PipelineName, list[Run]] = defaultdict(list)
+        for run in self._store.unfinished():
+            unfinished[run.pipeline].append(run)
+        for known in due:
+            self._fire(leader, known, unfinished[known.pipeline.name], now)
 
     def wake_at(self) -> datetime | None:
         """When the next tick of all is due."""
@@ -51,9 +56,8 @@ class Firing:
             worked_out = self._next[known.pipeline.name] = (timing, cursor, first.instant if first else None)
         return worked_out[2]
 
-    def _fire(self, leader: Leader, known: Known, now: datetime) -> None:
+    def _fire(self, leader: Leader, known: Known, unfinished: Sequence[Run], now: datetime) -> None:
         name = known.pipeline.name
-        unfinished = [run for run in self._store.unfinished() if run.pipeline == name]
         decided = timetable.decide(known.pipeline, known.standing.cursor, unfinished, now)
         runs, refused = self._plan(known, decided, now)
         failpoint("scheduler.before_fire")
@@ -64,7 +68,7 @@ class Firing:
                 cursor=decided.cursor,
                 runs=runs,
                 skips=[*decided.skips, *refused],
-                requests=[(fire.cancel, _make_way(fire)) for fire in decided.fires if fire.cancel is not None],
+                requests=[(fire.cancel, _make_way(fire)) for fire in decided.fires if fire.cancel and runs],
                 notices=timetable.notices(known.pipeline, _as_kept(decided, refused), now),
                 now=now,
             )

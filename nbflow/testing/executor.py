@@ -127,9 +127,14 @@ class FakeExecutor:
 
     def wait(self, seconds: float) -> None:
         """Let time pass until the next end, or for `seconds`."""
-        ends = [self.machine[attempt].ends_at - self._now() for attempt in self._held]
-        left = min([timedelta(seconds=seconds), *ends])
-        self._pass_time(timedelta(0) if self._news else max(left, timedelta(0)))
+        end, left = self.next_end(), timedelta(seconds=seconds)
+        if end is not None:
+            left = max(min(left, end - self._now()), timedelta(0))
+        self._pass_time(timedelta(0) if self._news else left)
+
+    def next_end(self) -> datetime | None:
+        """When the first of the running attempts ends."""
+        return min((self.machine[attempt].ends_at for attempt in self._held), default=None)
 
     def adopt(self, attempts: Sequence[Attempt], pipeline: PipelineName) -> None:
         for attempt in attempts:

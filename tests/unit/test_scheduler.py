@@ -107,14 +107,14 @@ def test_a_restart_within_grace_loses_no_tick() -> None:
     assert machine.store.skips() == []
 
 
+def gone(*_: Any) -> None:
+    raise NotFound("notebook 'only.ipynb' does not exist")
+
+
 def test_a_tick_whose_notebook_is_gone_is_skipped_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     machine = Machine(scheduled())
     process = machine.start()
     process.step()
-
-    def gone(*_: Any) -> None:
-        raise NotFound("notebook 'only.ipynb' does not exist")
-
     monkeypatch.setattr(machine.workspace, "freeze", gone)
     go_to(process, at(31))
     (skip,) = machine.store.skips()
@@ -162,6 +162,19 @@ def test_overlap_cancel_running_lets_the_new_run_start() -> None:
     process.step(SECOND)
     go_to(process, at(32))
     process.until(lambda: [run.state for run in machine.runs()] == [RunState.CANCELLED, RunState.RUNNING])
+
+
+def test_no_run_makes_way_for_one_that_cannot_be_created(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(scheduled(timing=replace(DAILY, overlap="cancel_running")), scripts={("only", 1): SLOW})
+    process = machine.start()
+    process.step()
+    go_to(process, at(31))
+    process.step(SECOND)
+    monkeypatch.setattr(machine.workspace, "freeze", gone)
+    go_to(process, at(32))
+    process.work(MINUTE)
+    assert [skip.first for skip in machine.store.skips()] == [at(32)]
+    assert [run.state for run in machine.runs()] == [RunState.RUNNING]
 
 
 def test_more_runs_at_once_where_the_manifest_says_so() -> None:

@@ -87,6 +87,8 @@ class Runs(Requests, Outbox):
         wanted = {
             tasks[saved.attempts[each].key.task].pool for each in new if not saved.attempts[each].state.is_terminal
         }
+        if wanted <= {None}:
+            return
         others = [record for record in self._active_records() if record.run.id != saved.run.id]
         taken = {pool: len(names) for pool, names in _holders([*others, saved]).items()}
         for pool in sorted(pool for pool in wanted if pool is not None):
