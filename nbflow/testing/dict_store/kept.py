@@ -99,6 +99,7 @@ class Kept:
         """Keep these runs no longer, nor their lines of the log but the last, so that a long test stays small."""
         for run in runs:
             record = self._records.pop(run)
+            self._active.pop(run, None)
             del self._keys[record.run.pipeline, record.run.run_key]
             for attempt in record.attempts.values():
                 del self._attempt_tokens[attempt.token]
