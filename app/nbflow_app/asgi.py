@@ -69,6 +69,7 @@ class AsgiHandler(RequestHandler):
             for name, value in message.get("headers", ()):
                 self.add_header(name.decode("latin-1"), value.decode("latin-1"))
         elif not self._gone.is_set():
-            self.write(message.get("body", b""))
+            if body := message.get("body"):  # not even an empty one goes with 204
+                self.write(body)
             if message.get("more_body"):
                 await self.flush()
