@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from nbflow.model import Pipeline, Task, TaskName
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     import networkx as nx  # imported where it is used: most commands need no graph
 
 N = TypeVar("N", bound=str)
+K = TypeVar("K", bound=Hashable)
 
 
 def dag(tasks: Mapping[TaskName, Task]) -> nx.DiGraph[TaskName]:
@@ -61,6 +63,19 @@ def longest_paths(tasks: Mapping[TaskName, Task], cost: Callable[[TaskName], flo
     for name in reversed(order(tasks)):
         rest[name] = cost(name) + max((rest[down] for down in graph.successors(name)), default=0.0)
     return rest
+
+
+def critical_path(upstreams: Mapping[K, Collection[K]], ends: Mapping[K, datetime]) -> tuple[K, ...]:
+    """The tasks that decide when all have ended, in their order: the last one, and before each its last upstream.
+
+    `ends` are known or expected; a task without one has no part in it.
+    """
+    path: list[K] = []
+    candidates: Collection[K] = ends
+    while last := max((key for key in candidates if key in ends), key=lambda key: ends[key], default=None):
+        path.append(last)
+        candidates = upstreams.get(last, ())
+    return tuple(reversed(path))
 
 
 def restrict(pipeline: Pipeline, names: Collection[TaskName]) -> Pipeline:

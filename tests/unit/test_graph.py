@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from itertools import pairwise
 
 import pytest
@@ -67,3 +68,12 @@ def test_restriction_reaches_through_two_ways_once() -> None:
 def test_restriction_does_not_reach_behind_a_kept_task() -> None:
     kept = graph.restrict(pipeline(a="", b="a", c="b"), {"a", "b", "c"}).tasks
     assert kept["c"].depends_on == ("b",)
+
+
+def test_the_critical_path_leads_back_from_the_last_to_end() -> None:
+    hours = {"a": 1, "b": 2, "c": 3, "d": 9, "e": 4}
+    at = {name: datetime(2026, 1, 1, hour, tzinfo=UTC) for name, hour in hours.items()}
+    ups = {"a": (), "b": ("a",), "c": ("a",), "d": ("b", "c"), "e": ("c",)}
+    assert graph.critical_path(ups, at) == ("a", "c", "d")
+    assert graph.critical_path(ups, {name: at[name] for name in "abe"}) == ("e",)
+    assert graph.critical_path(ups, {}) == ()

@@ -17,9 +17,7 @@ class View {
     Object.assign(this, args)
     this.width = 0
     this.marks = null
-    this.paint()
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.paint())
-    new MutationObserver(() => this.paint()).observe(document.documentElement, {attributeFilter: ["data-theme"]})
+    follow_theme(this.themes, theme => this.paint(theme))
   }
 
   hear(from, data) {
@@ -33,10 +31,7 @@ class View {
 
   // --- theme ---
 
-  paint() {
-    const scheme = getComputedStyle(document.documentElement).colorScheme
-    const is_dark = scheme === "dark" || (scheme !== "light" && matchMedia("(prefers-color-scheme: dark)").matches)
-    const theme = this.themes[is_dark ? "dark" : "light"]
+  paint(theme) {
     this.theme = theme
     this.lineColours.palette = theme.line
     this.fillColours.palette = this.is_far ? theme.line : theme.fill
@@ -142,8 +137,8 @@ class View {
     const address = this.link + encodeURIComponent(data.source.data.name[row])
     const {modifiers} = data.geometries
     data.source.selected.indices = []
-    if (modifiers && (modifiers.ctrl || modifiers.meta)) window.open(address, "_blank", "noopener")
-    else window.location.assign(address)
+    if (modifiers && (modifiers.ctrl || modifiers.meta)) open(address, "_blank", "noopener")
+    else open(address, "_top") // the page, also where the drawing is a frame in it
   }
 
   light({x, y}) {

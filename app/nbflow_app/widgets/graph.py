@@ -162,7 +162,7 @@ class Graph:
                 "size": [self._laid.width, self._laid.height],
                 "boxSize": [WIDTH, HEIGHT],
             },
-            code=looks.script("graph.js"),
+            code=looks.script("theme.js", "graph.js"),
         )
         fit.callback = find.callback = script
         hover = HoverTool(

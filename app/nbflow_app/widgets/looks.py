@@ -63,21 +63,20 @@ def _colours(screen: str) -> dict[str, Any]:
 
 def canvas(**settings: Any) -> figure:
     """An empty figure as wide as its place, without anything of Bokeh's own."""
-    plot = figure(
-        sizing_mode="stretch_width",
-        tools="",
-        x_axis_type=None,
-        y_axis_type=None,
-        toolbar_location="above",
-        output_backend="canvas",
-        min_border=2,  # at 0 a column of pixels outside of the frame is never cleared
-        outline_line_color=None,
-        background_fill_color=None,
-        border_fill_color=None,
-        lod_threshold=None,
-        **settings,
-    )
-    plot.grid.visible = False
+    plain = {
+        "sizing_mode": "stretch_width",
+        "tools": "",
+        "x_axis_type": None,
+        "y_axis_type": None,
+        "toolbar_location": "above",
+        "output_backend": "canvas",
+        "min_border": 2,  # at 0 a column of pixels outside of the frame is never cleared
+        "outline_line_color": None,
+        "background_fill_color": None,
+        "border_fill_color": None,
+        "lod_threshold": None,
+    }
+    plot = figure(**{**plain, **settings})
     plot.toolbar.logo = None
     return plot
 
@@ -109,8 +108,9 @@ def marker(icon: Icon) -> CustomJS:
 
 
 @cache
-def script(name: str) -> str:
-    return (files("nbflow_app.widgets") / name).read_text(encoding="utf-8")
+def script(*names: str) -> str:
+    """Files of this package, one after the other, as one module."""
+    return "".join((files("nbflow_app.widgets") / name).read_text(encoding="utf-8") for name in names)
 
 
 def fitted(text: str, width: float, *, size: float, bold: bool = False) -> str:

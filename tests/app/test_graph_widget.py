@@ -7,16 +7,14 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from bokeh.document import Document
-from bokeh.document.events import DocumentPatchedEvent
 from bokeh.embed import file_html
-from bokeh.protocol import Protocol
 from bokeh.resources import INLINE
 from graphs import chain, etl
 from nbflow_app import theme
 from nbflow_app.layout import layout
 from nbflow_app.widgets.graph import Graph, Node, task_list
 from playwright.sync_api import Browser, Page
+from wire import Sent
 
 from nbflow.states import TaskState
 
@@ -25,27 +23,10 @@ WAITING, RUNNING, SUCCESS, FAILED = (
 )
 
 
-class Sent:
-    """What a document sends to its browsers, in bytes."""
-
-    def __init__(self, graph: Graph) -> None:
-        self.document, self._events = Document(), list[DocumentPatchedEvent]()
-        self.document.add_root(graph.figure)
-        self.document.on_change(self._events.append)
-
-    def take(self) -> bytes:
-        if not self._events:
-            return b""
-        message = Protocol().create("PATCH-DOC", self._events)
-        size = message.content_json.encode() + b"".join(buffer.to_bytes() for buffer in message.buffers)
-        self._events.clear()
-        return size
-
-
 def test_five_changed_tasks_of_a_thousand_are_less_than_a_kilobyte() -> None:
     laid = layout(etl(1000, seed=3, width=40))
     graph = Graph(laid, dict.fromkeys(laid.nodes, WAITING))
-    sent = Sent(graph)
+    sent = Sent(graph.figure)
     names = list(laid.nodes)[100:105]
     graph.update(dict.fromkeys(laid.nodes, WAITING) | dict.fromkeys(names, Node(state=TaskState.FAILED, took="12 s")))
     assert 0 < len(sent.take()) < 1000
@@ -54,7 +35,7 @@ def test_five_changed_tasks_of_a_thousand_are_less_than_a_kilobyte() -> None:
 def test_nothing_is_sent_where_nothing_changed() -> None:
     laid = layout(chain(5))
     graph = Graph(laid, dict.fromkeys(laid.nodes, RUNNING))
-    sent = Sent(graph)
+    sent = Sent(graph.figure)
     graph.update(dict.fromkeys(laid.nodes, Node(state=TaskState.RUNNING)))
     assert sent.take() == b""
     graph.update({"task_1": SUCCESS})
@@ -67,7 +48,7 @@ def test_nothing_is_sent_where_nothing_changed() -> None:
 def test_only_what_differs_is_sent() -> None:
     laid = layout(chain(3))
     graph = Graph(laid, dict.fromkeys(laid.nodes, Node(state=TaskState.RUNNING, took="1 s", why="on host a")))
-    sent = Sent(graph)
+    sent = Sent(graph.figure)
     graph.update({"task_1": Node(state=TaskState.RUNNING, took="2 s", why="on host a")})
     said = sent.take()
     assert b"running \\u00b7 2 s" in said or "running · 2 s".encode() in said
@@ -78,7 +59,7 @@ def test_only_what_differs_is_sent() -> None:
 def test_a_mark_by_hand_gets_and_loses_its_pencil() -> None:
     laid = layout(chain(3))
     graph = Graph(laid, dict.fromkeys(laid.nodes, FAILED))
-    sent = Sent(graph)
+    sent = Sent(graph.figure)
     graph.update({"task_2": Node(state=TaskState.SUCCESS, set_by="ana")})
     hands = sent.document.select_one({"name": "hands"}).data_source
     assert (hands.data["x"], hands.data["y"]) == ([laid.nodes["task_2"].x], [-laid.nodes["task_2"].y])
