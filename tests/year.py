@@ -345,7 +345,7 @@ class Ledger:
         ended = [run for run in store.list_runs(limit=1_000_000) if run.state.is_terminal and run.id not in held]
         for run in ended:
             self._close(store.load(run.id), store.attempts(run.id))
-        store.forget({run.id for run in ended})
+        store.drop({run.id for run in ended})
         for process in self._world.processes:
             process.executor.orders.clear()
 

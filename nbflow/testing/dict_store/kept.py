@@ -95,7 +95,7 @@ class Kept:
                     kept.popitem() if isinstance(kept, dict) else kept.pop()
             raise
 
-    def forget(self, runs: Collection[RunId]) -> None:
+    def drop(self, runs: Collection[RunId]) -> None:
         """Keep these runs no longer, nor their lines of the log but the last, so that a long test stays small."""
         for run in runs:
             record = self._records.pop(run)
