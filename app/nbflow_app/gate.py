@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from tornado.httputil import (
     HTTPConnection,
@@ -21,9 +21,8 @@ from tornado.httputil import (
     parse_cookie,
 )
 
+from nbflow.access import is_our_host
 from nbflow.api import Caller
-
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 PUBLIC = ("/sign-in", "/assets/", "/static/", "/panel/", "/favicon.ico", "/healthz", "/readyz", "/metrics", "/api/")
 """Where nobody needs to be known. The REST API looks at its callers itself."""
@@ -57,16 +56,6 @@ def policy(**changes: str) -> str:
     """The Content-Security-Policy of the app; `script_src="…"` changes a rule."""
     rules = {**POLICY, **{name.replace("_", "-"): value for name, value in changes.items()}}
     return "; ".join(f"{name} {value}" for name, value in rules.items())
-
-
-def is_our_host(host: str, allowed: frozenset[str]) -> bool:
-    """Whether a `Host` header names this server: by loopback or by `server.url`, whatever the port."""
-    try:
-        parts = urlsplit(f"//{host}")
-        parts.port  # noqa: B018  # raises for a port that is none
-    except ValueError:
-        return False
-    return parts.hostname in LOOPBACK | allowed
 
 
 class Gate(HTTPServerConnectionDelegate):

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from tornado.web import StaticFileHandler
 
+from nbflow.access import hosts_of
 from nbflow.api import Caller, Role
 from nbflow_app.asgi import Asgi
 from nbflow_app.entry import Entry, Refusals
@@ -54,8 +55,7 @@ class Place:
 
     @property
     def hosts(self) -> frozenset[str]:
-        name = urlsplit(self.url).hostname if self.url else None
-        return frozenset({name} if name else ())
+        return hosts_of(self.url)
 
     @property
     def is_secure(self) -> bool:

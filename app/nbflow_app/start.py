@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import signal
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
+from nbflow.access import check_address
 from nbflow.api import Entrance
-from nbflow.errors import InvalidInput, Unavailable
+from nbflow.errors import Unavailable
+from nbflow.rest import create_app
 from nbflow.settings import STATE
 from nbflow.wiring import Doors, this_user
 from nbflow_app.entry import Entry, LinkEntry, PeopleEntry, derived, read_key
@@ -38,17 +38,21 @@ def start(
         doors.store.open()  # before threads ask for it
         entrance = Entrance(doors.store, doors.clock)
         has_users = entrance.has_users()
-        if not has_users and not is_loopback(place.host):
-            raise InvalidInput(
-                f"the app would be open to everybody who reaches {place.host}",
-                hint="Add the first user: nbflow user add NAME --role admin.",
-            )
+        check_address(place.host, has_users=has_users)
         key = read_key(doors.project / STATE)
         entry: Entry = PeopleEntry(entrance, place.port) if has_users else LinkEntry(key, this_user(), place.port)
+        rest = create_app(
+            doors.api,
+            bearer=entrance.bearer,
+            cookies=entry.who,
+            cookie=entry.cookie,
+            hosts=place.hosts,
+            probes=doors.probes(),
+        )
         site = Site(api=doors.api, clock=doors.clock, frame=Frame(place.prefix))
 
         def new_app() -> App:
-            return App(site, entry, place, secret=derived(key, "panel"))
+            return App(site, entry, place, secret=derived(key, "panel"), rest=rest)
 
         asyncio.run(_serve(new_app, place, lambda: say(f"open {address(place, entry)}"), is_orphan))
         say("ended")
@@ -77,12 +81,6 @@ async def _end_with_parent(is_orphan: Callable[[], bool], stopping: asyncio.Even
     while not is_orphan():
         await asyncio.sleep(1)
     stopping.set()
-
-
-def is_loopback(host: str) -> bool:
-    with suppress(ValueError):
-        return ipaddress.ip_address(host).is_loopback
-    return host == "localhost"
 
 
 def address(place: Place, entry: Entry) -> str:
