@@ -12,8 +12,11 @@ import nbformat
 from bs4 import BeautifulSoup
 from making import write_manifest, write_notebook
 from nbflow_app.frame import Frame
-from nbflow_app.routes import FORMS, PAGES
+from nbflow_app.notebooks import Notebooks
+from nbflow_app.pages.attempt import AttemptPage
+from nbflow_app.routes import ATTEMPT, FORMS, PAGES
 from nbflow_app.visit import Page, Redirect, Visit
+from nbformat.v4 import new_code_cell, new_notebook
 
 from nbflow.api import Api, Caller, Role
 from nbflow.engine import Engine
@@ -88,6 +91,7 @@ class World:
             name="first", store=self.store, executor=self.executor, clock=self.clock, owners=self.owners
         )
         self.frame = Frame()
+        self.attempts = AttemptPage(Notebooks(self.frame, Path("/nowhere")))
 
     def _script(self, order: StartAttempt) -> Script:
         return self.scripts.get((order.key.address, order.number), Script())
@@ -144,7 +148,7 @@ class World:
 
     def page(self, address: str, role: Role = Role.ADMIN, **fields: Any) -> Shown:
         """What an address shows. Raises what the page raises."""
-        shows = {pattern: show for pattern, show, *_ in (*PAGES, *FORMS)}
+        shows = {pattern: show for pattern, show, *_ in (*PAGES, *FORMS)} | {ATTEMPT: self.attempts.show}
         for pattern, show in shows.items():
             if found := re.fullmatch(pattern, address):
                 page = show(self.visit(found.groupdict(), fields, role))
@@ -161,8 +165,23 @@ class World:
                 return done
         raise AssertionError(f"no form at {address}")
 
+    def write_log(self, run: Run, task: str, *cells: Any, number: int = 1) -> None:
+        """The executed notebook of an attempt."""
+        self.logs.notebooks[f"{run.id}/{task}/{number}"] = executed(*cells)
+
     def states(self, run: RunId) -> dict[str, str]:
         return {key.address: str(task.state) for key, task in self.store.load(run).tasks.items()}
+
+
+def executed(*cells: Any) -> Any:
+    """An executed notebook; cells of code by `ran`."""
+    for number, cell in enumerate(cells, start=1):
+        cell["metadata"].setdefault("nbflow", {})["cell"] = number
+    return new_notebook(cells=list(cells), metadata={"language_info": {"name": "python"}})
+
+
+def ran(source: str, *outputs: Any, state: str = "success", seconds: float | None = 1.0) -> Any:
+    return new_code_cell(source, outputs=list(outputs), metadata={"nbflow": {"state": state, "seconds": seconds}})
 
 
 class Shown:

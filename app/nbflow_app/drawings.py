@@ -13,7 +13,9 @@ from zoneinfo import ZoneInfo
 import panel as pn
 from panel.models.esm import ReactiveESM
 
+from nbflow.errors import NotFound
 from nbflow.model import Pipeline
+from nbflow.states import TaskState
 from nbflow_app.format import zone_of
 from nbflow_app.frame import Frame
 from nbflow_app.layout import Layout, layout
@@ -34,14 +36,28 @@ def drawings(visit: Callable[[ZoneInfo], Visit], rooms: Rooms, frame: Frame) -> 
     """Address → what Panel serves there."""
 
     def run_graph() -> pn.viewable.Viewable:
-        seen = visit(_zone())
-        view = seen.api.status(pn.state.route_params["run"])
+        return _of_run(visit(_zone()), pn.state.route_params["run"])
+
+    def _of_run(seen: Visit, run: str) -> pn.viewable.Viewable:
+        view = seen.api.status(run)
         link = frame.url("/pipelines", view.run.pipeline, "runs", view.run.id, "tasks", "")
         graph = Graph(laid_out(view.stored.pipeline), nodes(task_rows(seen, view)), link=link)
         _follow(rooms, f"run:{view.run.id}", lambda news: graph.update(nodes(news.rows)))
         return _pane(graph.figure)
 
-    return {"/drawings/runs/{run}": run_graph}
+    def pipeline_graph() -> pn.viewable.Viewable:
+        """As its manifest is now, or a run of it if `?run=` names one."""
+        seen = visit(_zone())
+        name, run = pn.state.route_params["pipeline"], _argument("run")
+        if run:
+            return _of_run(seen, run)
+        pipeline = seen.api.pipeline(name, runs=1).definition.pipeline
+        if pipeline is None:
+            raise NotFound(f"pipeline '{name}' cannot be drawn")
+        waiting = {str(task): Node(state=TaskState.WAITING) for task in pipeline.tasks}
+        return _pane(Graph(laid_out(pipeline), waiting).figure)
+
+    return {"/drawings/runs/{run}": run_graph, "/drawings/pipelines/{pipeline}": pipeline_graph}
 
 
 def nodes(rows: Iterable[TaskRow]) -> dict[str, Node]:
@@ -69,6 +85,11 @@ def _follow(rooms: Rooms, watch: str, told: Callable[[News], None]) -> None:
 
     leave = rooms.join(watch, _zone(), send)
     pn.state.on_session_destroyed(lambda _: leave())
+
+
+def _argument(name: str) -> str:
+    given = pn.state.session_args.get(name)
+    return given[-1].decode("utf-8", "replace") if given else ""
 
 
 def _zone() -> ZoneInfo:

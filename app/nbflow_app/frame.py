@@ -17,6 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from nbflow.api import Caller, Role
+from nbflow.notebooks.render.styles import stylesheet
 from nbflow.text import seconds_text, size_text
 from nbflow_app import theme
 from nbflow_app.visit import Page
@@ -69,12 +70,19 @@ def asset(name: str) -> bytes:
     if name == "nbflow.css":
         rules = (files("nbflow_app") / "static" / "pages.css").read_text(encoding="utf-8")
         return f"{theme.stylesheet()}\n{rules}".encode()
+    if name == "notebook.css":
+        return stylesheet().encode()
     if name not in ASSETS:
         raise KeyError(name)
     return (files("nbflow_app") / "static" / name).read_bytes()
 
 
-ASSETS = {"nbflow.css": "text/css", "app.js": "text/javascript", "icon.svg": "image/svg+xml"}
+ASSETS = {
+    "nbflow.css": "text/css",
+    "notebook.css": "text/css",
+    "app.js": "text/javascript",
+    "icon.svg": "image/svg+xml",
+}
 
 
 # --- what templates print -----------------------------------------------------------------------------------------

@@ -7,10 +7,13 @@ from typing import Any
 from tornado.web import RequestHandler
 
 from nbflow_app.asgi import Asgi, AsgiHandler
+from nbflow_app.files import NotebookFileHandler, OutputFrameHandler, OutputHandler
 from nbflow_app.forms import cancel, mark, pausing, rerun, retry, trigger
 from nbflow_app.handlers import AssetHandler, FormHandler, PageHandler, Show, Site
 from nbflow_app.live import LiveHandler
+from nbflow_app.notebooks import Notebooks
 from nbflow_app.pages import home, pipeline, pipelines, run, runs, task
+from nbflow_app.pages.attempt import AttemptPage
 from nbflow_app.rooms import Rooms
 
 Route = tuple[str, type[RequestHandler], dict[str, Any]]
@@ -26,7 +29,7 @@ PAGES: tuple[tuple[str, Show], ...] = (
     (PIPELINE, pipeline.show),
     ("/runs", runs.show),
     (RUN, run.show),
-    (rf"{TASK}(?:/\d+)?", task.show),
+    (TASK, task.show),
 )
 FORMS: tuple[tuple[str, Show, Show], ...] = (
     (f"{PIPELINE}/trigger", trigger.show, trigger.act),
@@ -39,15 +42,24 @@ FORMS: tuple[tuple[str, Show, Show], ...] = (
 )
 
 
-def routes(site: Site, rooms: Rooms, origins: frozenset[str], rest: Asgi | None) -> list[Route]:
+ATTEMPT = rf"{TASK}/(?P<number>\d{{1,9}})"
+OUTPUT = r"(?P<cell>[a-z0-9]+)/(?P<place>\d{1,9})"
+
+
+def routes(site: Site, rooms: Rooms, notebooks: Notebooks, origins: frozenset[str], rest: Asgi | None) -> list[Route]:
     """Patterns without the prefix, in the order in which they are tried."""
     here = {"site": site}
+    files = {**here, "notebooks": notebooks}
     api: list[Route] = []
     if rest is not None:
         api = [(r"/(?:api/.*|healthz|readyz|metrics)", AsgiHandler, {"app": rest, "prefix": site.frame.prefix})]
     return [
         *((path, PageHandler, {**here, "show": show}) for path, show in PAGES),
         *((path, FormHandler, {**here, "show": show, "act": act}) for path, show, act in FORMS),
+        (ATTEMPT, PageHandler, {**here, "show": AttemptPage(notebooks).show}),
+        (rf"{ATTEMPT}\.(?P<kind>ipynb|html)", NotebookFileHandler, files),
+        (f"{ATTEMPT}/whole/{OUTPUT}", OutputHandler, files),
+        (f"{ATTEMPT}/frame/{OUTPUT}", OutputFrameHandler, files),
         (r"/live", LiveHandler, {"rooms": rooms, "origins": origins}),
         (r"/assets/(?P<name>[a-z.]+)", AssetHandler, here),
         *api,

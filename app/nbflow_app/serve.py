@@ -22,6 +22,8 @@ from nbflow_app.entry import Entry, Refusals
 from nbflow_app.gate import Gate
 from nbflow_app.handlers import NothingHandler, Site
 from nbflow_app.hub import Hub
+from nbflow_app.notebooks import Notebooks
+from nbflow_app.pages.attempt import AttemptPage
 from nbflow_app.rooms import Rooms, Subject
 from nbflow_app.routes import routes
 from nbflow_app.signing import SignInHandler, SignOutHandler
@@ -72,7 +74,11 @@ class App:
     """The app, bound to its port when it is made, on a running loop; it answers while `serve` runs."""
 
     def __init__(self, site: Site, entry: Entry, place: Place, *, secret: str, rest: Asgi | None = None) -> None:
+        os.environ["PANEL_CDN_ROOT"] = f"{place.prefix}{PANEL}/"  # read when panel is imported
+        from panel.io.resources import DIST_DIR
+
         self.site = site
+        self.notebooks = Notebooks(site.frame, DIST_DIR)
         self.hub = Hub(site.api(ITSELF))
         self.rooms = Rooms(self.hub, self._subject)
         self.server = self._panel_server(entry, place, secret, rest)
@@ -83,7 +89,7 @@ class App:
         return Visit(api=self.site.api(ITSELF), now=self.site.clock.now(), zone=zone)
 
     def _subject(self, watch: str, zone: ZoneInfo) -> Subject:
-        return subject_of(watch, lambda: self._visit(zone), self.site.frame)
+        return subject_of(watch, lambda: self._visit(zone), self.site.frame, AttemptPage(self.notebooks))
 
     async def serve(self, stopping: asyncio.Event) -> None:
         """Answer until `stopping`; what is being answered then is answered to its end."""
@@ -98,7 +104,6 @@ class App:
         self.site.close()
 
     def _panel_server(self, entry: Entry, place: Place, secret: str, rest: Asgi | None) -> Server:
-        os.environ["PANEL_CDN_ROOT"] = f"{place.prefix}{PANEL}/"  # read when panel is imported
         import panel as pn
         from panel.io.resources import DIST_DIR
         from panel.io.server import get_server
@@ -117,7 +122,7 @@ class App:
                 (rf"{PANEL}/[^/]+/dist/(.*)", StaticFileHandler, {"path": DIST_DIR}),
                 (r"/sign-in", SignInHandler, {**here, "refusals": Refusals(), "is_secure": place.is_secure}),
                 (r"/sign-out", SignOutHandler, here),
-                *routes(self.site, self.rooms, place.origins, rest),
+                *routes(self.site, self.rooms, self.notebooks, place.origins, rest),
             ],
             use_index=False,
             default_handler_class=NothingHandler,

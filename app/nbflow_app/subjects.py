@@ -6,9 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from nbflow.errors import NotFound
+from nbflow.model import TaskKey
 from nbflow.run import Change
 from nbflow_app.frame import Frame
 from nbflow_app.pages import run as run_page
+from nbflow_app.pages.attempt import AttemptPage, attempt_of
 from nbflow_app.rooms import News, Subject
 from nbflow_app.visit import Visit
 
@@ -59,7 +61,38 @@ class OneRun:
         return News(parts=parts, rows=rows, refresh=any(change.key is None for change in changes))
 
 
-def subject_of(watch: str, visit: VisitNow, frame: Frame) -> Subject:
+@dataclass
+class OneAttempt:
+    """The cells of a notebook while it runs; when its task changes, the page looks at itself again."""
+
+    run: str
+    task: str
+    number: int
+    visit: VisitNow
+    page: AttemptPage
+    pulse: float = 0
+    has_log: bool = False
+
+    def concerns(self, change: Change) -> bool:
+        return change.run == self.run and (change.key is None or change.key.address == self.task)
+
+    def news(self, changes: Sequence[Change]) -> News:
+        parts = self.page.parts(self.visit(), self.run, self.task, self.number)
+        has_begun = parts is not None and not self.has_log
+        self.has_log = parts is not None
+        self.pulse = self.next_pulse()
+        return News(parts=parts or {}, refresh=bool(changes) or has_begun)
+
+    def next_pulse(self) -> float:
+        view = self.visit().api.status(self.run)
+        return 0 if attempt_of(view, TaskKey.parse(self.task), self.number).state.is_terminal else CELLS
+
+
+CELLS = 1.0
+"""Seconds between two looks at the notebook of a running attempt."""
+
+
+def subject_of(watch: str, visit: VisitNow, frame: Frame, attempts: AttemptPage) -> Subject:
     """What a page names in `data-watch`. Raises NotFound."""
     kind, _, name = watch.partition(":")
     match kind:
@@ -69,5 +102,11 @@ def subject_of(watch: str, visit: VisitNow, frame: Frame) -> Subject:
             return OnePipeline(name)
         case "run":
             return OneRun(str(visit().api.status(name).run.id), visit, frame)
+        case "attempt":
+            run, task, number = name.split("/")
+            subject = OneAttempt(run, task, int(number), visit, attempts)
+            subject.has_log = attempts.parts(visit(), run, task, int(number)) is not None
+            subject.pulse = subject.next_pulse()
+            return subject
         case _:
             raise NotFound(f"nothing is called '{watch}'")

@@ -13,11 +13,14 @@ const typing = () => /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement?.ta
 
 /* --- staying fresh ----------------------------------------------------------------------------------------------- */
 
+const original = new WeakMap();  // parts as they came, before a frame was put into them
 function replace(old, fresh) {
-  if (old.outerHTML === fresh.outerHTML) return;
+  if ((original.get(old) ?? old.outerHTML) === fresh.outerHTML) return;
+  original.set(fresh, fresh.outerHTML);
   const focused = old.contains(document.activeElement) ? document.activeElement.id || document.activeElement.getAttribute("href") : null;
   const open = [...old.querySelectorAll("details[open]")].map((each) => each.id).filter(Boolean);
   old.replaceWith(fresh);
+  frame(fresh);
   for (const id of open) document.getElementById(id)?.setAttribute("open", "");
   if (focused) [...fresh.querySelectorAll("a, button, input, select, summary")].find((each) => each.id === focused || each.getAttribute("href") === focused)?.focus();
 }
@@ -124,6 +127,7 @@ document.addEventListener("input", (event) => {
   clearTimeout(typed);
   typed = setTimeout(() => filter(form), event.target.type === "search" ? 200 : 0);
 });
+document.addEventListener("change", (event) => event.target.closest("form[data-choose]")?.submit());
 document.addEventListener("submit", (event) => {
   const form = event.target.closest("form[data-filter]");
   if (form) { event.preventDefault(); filter(form); }
@@ -226,14 +230,14 @@ function help() {
 }
 
 function step(by) {
-  const cells = [...document.querySelectorAll("[data-cell-failed]")];
+  const cells = [...document.querySelectorAll(".nbx-code.nbx-failed")];
   const rows = cells.length ? cells : [...document.querySelectorAll("[data-rows] tbody tr")];
   if (!rows.length) return;
   const at = rows.findIndex((row) => row.classList.contains("nb-at"));
   const next = rows[Math.min(rows.length - 1, Math.max(0, at + by))] ?? rows[0];
   rows[at]?.classList.remove("nb-at");
   next.classList.add("nb-at");
-  next.scrollIntoView({ block: "nearest" });
+  next.scrollIntoView({ block: cells.length ? "start" : "nearest" });
   (next.querySelector("a") ?? next).focus({ preventScroll: true });
 }
 
@@ -259,13 +263,80 @@ document.querySelector("[data-theme-switch]")?.addEventListener("click", () => {
 /* --- drawings: Panel applications that are drawn into their place ----------------------------------------------------- */
 
 function draw(place) {
-  const app = `${base}${place.dataset.drawing}`;
-  const fields = new URLSearchParams({ "bokeh-autoload-element": place.id, "bokeh-app-path": app, "bokeh-absolute-url": location.origin + app });
+  const [path, query] = place.dataset.drawing.split("?");
+  const app = `${base}${path}`;
+  const fields = new URLSearchParams(query);
+  for (const [name, value] of Object.entries({ "bokeh-autoload-element": place.id, "bokeh-app-path": app, "bokeh-absolute-url": location.origin + app })) fields.set(name, value);
   const script = document.createElement("script");
   script.src = `${app}/autoload.js?${fields}`;
   document.body.append(script);
 }
 document.querySelectorAll("[data-drawing]").forEach(draw);
+
+/* --- an executed notebook --------------------------------------------------------------------------------------------- */
+
+/* The failing cell is in view on arrival, unless the address names another one. */
+const notebook = document.getElementById("notebook");
+function arrive() {
+  const cell = document.getElementById(location.hash.slice(1) || notebook?.dataset.arrive || "-");
+  for (let place = cell?.parentElement; place; place = place.parentElement) if (place.tagName === "DETAILS") place.open = true;
+  cell?.scrollIntoView({ block: "start" });
+}
+if (notebook) { arrive(); addEventListener("hashchange", arrive); }
+
+/* Outputs with scripts are frames of another origin, loaded when they come into view; they only tell how high they are. */
+const near = new IntersectionObserver((seen) => {
+  for (const { target } of seen.filter((each) => each.isIntersecting)) {
+    near.unobserve(target);
+    const inside = document.createElement("iframe");
+    inside.sandbox = "allow-scripts";
+    inside.title = `Output of ${target.closest(".nbx-cell")?.getAttribute("aria-label") ?? "a cell"}`;
+    inside.src = target.dataset.frame;
+    target.replaceChildren(inside);
+  }
+}, { rootMargin: "200px" });
+function frame(part) { part.querySelectorAll("[data-frame]").forEach((each) => near.observe(each)); }
+for (const cell of document.querySelectorAll(".nbx-cell")) original.set(cell, cell.outerHTML);
+if (notebook) frame(notebook);
+addEventListener("message", (event) => {
+  if (event.data?.nbx !== "height" || typeof event.data.height !== "number") return;
+  for (const frame of document.querySelectorAll("iframe")) {
+    if (frame.contentWindow === event.source) frame.style.height = `${Math.min(4000, Math.max(24, event.data.height))}px`;
+  }
+});
+
+/* Search: marks what was found without changing the document; Enter goes on to the next. */
+const find = document.querySelector("[data-find]");
+let hits = [], hit = -1;
+function search() {
+  hits = []; hit = -1;
+  const text = find.value.toLowerCase();
+  if (text.length > 1) {
+    const walker = document.createTreeWalker(notebook, NodeFilter.SHOW_TEXT);
+    for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+      const inside = node.data.toLowerCase();
+      for (let at = inside.indexOf(text); at >= 0 && hits.length < 5000; at = inside.indexOf(text, at + text.length)) {
+        const range = new Range();
+        range.setStart(node, at); range.setEnd(node, at + text.length);
+        hits.push(range);
+      }
+    }
+  }
+  if (window.CSS?.highlights) CSS.highlights.set("nb-found", new Highlight(...hits));
+  document.getElementById("found").textContent = text.length > 1 ? `${hits.length} found` : "";
+}
+function nextHit(by) {
+  if (!hits.length) return;
+  hit = (hit + by + hits.length) % hits.length;
+  const place = hits[hit].startContainer.parentElement;
+  for (let above = place; above; above = above.parentElement) if (above.tagName === "DETAILS") above.open = true;
+  place.scrollIntoView({ block: "center" });
+  if (window.CSS?.highlights) CSS.highlights.set("nb-here", new Highlight(hits[hit]));
+  document.getElementById("found").textContent = `${hit + 1} of ${hits.length}`;
+}
+find?.addEventListener("input", search);
+find?.closest("form").addEventListener("submit", (event) => event.preventDefault());
+find?.addEventListener("keydown", (event) => { if (event.key === "Enter") { event.preventDefault(); nextHit(event.shiftKey ? -1 : 1); } });
 
 /* --- begin --------------------------------------------------------------------------------------------------------------- */
 
