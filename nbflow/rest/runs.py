@@ -191,4 +191,5 @@ def explain_task(api: TheApi, run: Ref, task: Address) -> WhyDocument:
 
 
 def _status(api: Api, run: str) -> StatusDocument:
-    return shapes.status_document(api.status(run))
+    view = api.status(run)
+    return shapes.status_document(view, api.estimate(view.run.id))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -11,7 +13,7 @@ from typing import Any
 import pytest
 from rest_world import World
 
-from nbflow.api import Role
+from nbflow.api import Api, Role
 from nbflow.rest import PREFIX, VERSIONED, create_app, health
 from nbflow.rest.routing import ROLE
 
@@ -132,6 +134,29 @@ def test_every_route_declares_the_role_that_is_written_here() -> None:
 def test_the_document_has_every_route_and_nothing_stands_beside_them() -> None:
     assert {each.name: each.role for each in OPERATIONS} == ROLES
     assert [route.path for route in APP.routes if hasattr(route, "path")] == [f"{PREFIX}/openapi.json"]
+
+
+ELSEWHERE = {
+    "close_abandoned": "a front door that lives long has nothing to close; the scheduler does",
+    "create_run": "executes in the process that calls it; `trigger` asks the scheduler",
+    "drive": "likewise",
+    "latest_change": "for the app, which follows from now on",
+    "past": "what `estimate` is made of",
+    "preview_prune": "for the process that removes: the scheduler, or nbflow prune",
+    "prune": "likewise",
+    "progress": "for the app; the events of an attempt say it",
+    "run_counts": "for the app; /metrics counts",
+    "usual_seconds": "what `estimate` is made of",
+    "whys": "all at once, for the app",
+}
+"""Methods of the api without a route, and why."""
+
+
+def test_every_method_of_the_api_has_a_route() -> None:
+    methods = {name for name in dir(Api) if hasattr(getattr(Api, name), "role")}
+    sources = "".join(inspect.getsource(module) for module in (*VERSIONED, health))
+    called = set(re.findall(r"\b[Aa]pi\.(\w+)", sources))
+    assert methods - called == set(ELSEWHERE)
 
 
 class Objects:
