@@ -340,12 +340,17 @@ class Ledger:
         self.task_runs = self.attempts = self.cancelled = 0
 
     def settle(self) -> None:
-        store = self._world.store
-        held = {lease.run for lease in store.owned()} | set(store.asked_ownerless())
-        ended = [run for run in store.list_runs(limit=1_000_000) if run.state.is_terminal and run.id not in held]
-        for run in ended:
-            self._close(store.load(run.id), store.attempts(run.id))
-        store.drop({run.id for run in ended})
+        store, now = self._world.store, self._world.clock.now()
+        asked = set(store.asked_ownerless())
+        for name in self._pipelines:
+            ended = [each.run for each in store.finished(name) if each.run not in asked]
+            for run in ended:
+                self._close(store.load(run), store.attempts(run))
+                # Whoever died between a run's end and letting go of it left a lease behind.
+                store.release(store.claim(run, "ledger", now=now, ttl=SECOND, force=True))
+            assert set(store.remove_runs(ended)) == set(ended)
+            store.forget(ended)
+        store.remove_messages(now)
         for process in self._world.processes:
             process.executor.orders.clear()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -85,7 +86,8 @@ class History(Kept):
         return {task: [each for _, each in sorted(samples)[-20:][::-1]] for task, samples in seconds.items()}
 
     def changes(self, after: int, *, run: RunId | None = None, limit: int = 1000) -> Sequence[Change]:
-        later = (self._changes[at] for at in range(max(after, 0), len(self._changes)))
+        first = bisect_right(self._changes, after, key=lambda change: change.seq)
+        later = (self._changes[at] for at in range(first, len(self._changes)))
         return [*islice((change for change in later if run in {None, change.run}), limit)]
 
     def latest_change(self) -> int:

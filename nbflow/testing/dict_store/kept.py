@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -68,6 +68,7 @@ class Kept:
         self._requests: dict[int, Left] = {}
         self._open: dict[int, None] = {}
         self._changes: list[Change] = []
+        self._last_change = 0
         self._texts: dict[str, str] = {}
         self._leader: Leader | None = None
         self._leader_epoch = 0
@@ -95,16 +96,6 @@ class Kept:
                     kept.popitem() if isinstance(kept, dict) else kept.pop()
             raise
 
-    def drop(self, runs: Collection[RunId]) -> None:
-        """Keep these runs no longer, nor their lines of the log but the last, so that a long test stays small."""
-        for run in runs:
-            record = self._records.pop(run)
-            self._active.pop(run, None)
-            del self._keys[record.run.pipeline, record.run.run_key]
-            for attempt in record.attempts.values():
-                del self._attempt_tokens[attempt.token]
-        self._changes = [each for each in self._changes[:-1] if each.run not in runs] + self._changes[-1:]
-
     def _keep(self, record: Record) -> None:
         self._records[record.run.id] = record
         if record.is_active:
@@ -126,8 +117,10 @@ class Kept:
         return sorted(self._records.values(), key=lambda each: (each.run.created_at, each.run.id), reverse=True)
 
     def _log(self, changes: Iterable[Change]) -> None:
-        first = self._changes[-1].seq + 1 if self._changes else 1
-        self._changes += [replace(change, seq=seq) for seq, change in enumerate(changes, first)]
+        """A number is never given twice, also when the newest lines are removed."""
+        logged = [replace(change, seq=seq) for seq, change in enumerate(changes, self._last_change + 1)]
+        self._changes += logged
+        self._last_change += len(logged)
 
 
 def refuse(condition: bool, message: str) -> None:

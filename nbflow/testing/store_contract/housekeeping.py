@@ -83,6 +83,15 @@ class HousekeepingContract:
         assert store.remove_runs([RunId("r1")]) == ["r1"]
         assert [each.run for each in store.backfill_items(backfill.id)] == [None]
 
+    def test_numbers_of_the_log_are_not_given_again_when_its_newest_lines_go(self, store: Store) -> None:
+        finish(store, "r1")
+        seen = store.latest_change()
+        store.remove_runs([RunId("r1")])
+        assert store.changes(0) == []
+        finish(store, "r2", 1)
+        assert store.latest_change() > seen
+        assert [change.run for change in store.changes(seen)] == [RunId("r2")] * len(store.changes(0))
+
     def test_texts_and_notebooks_stay_as_long_as_a_run_needs_them(self, store: Store) -> None:
         finish(store, "old", text="name: nightly  # old\n")
         finish(store, "new", 1, text="name: nightly  # new\n")
