@@ -16,7 +16,7 @@ from nbflow_app.frame import Frame
 from nbflow_app.handlers import Site
 from nbflow_app.serve import App, Place
 
-from nbflow.api import Api, Caller, Role
+from nbflow.api import Api, Caller, Entrance, Role
 
 HTML = {"Accept": "text/html"}
 
@@ -32,7 +32,7 @@ class Running:
             self.port = free.getsockname()[1]
         self.world = world
         self.place = Place(port=self.port, url=url)
-        self.entry = LinkEntry(b"k" * 32, Caller(name="ada", role=role), self.port)
+        self.entry = LinkEntry(b"k" * 32, Caller(name="ada", role=role), self.port, Entrance(world.store, world.clock))
         self.used: Entry = entry or self.entry
         self.base = f"http://127.0.0.1:{self.port}{self.place.prefix}"
 

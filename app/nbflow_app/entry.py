@@ -46,22 +46,37 @@ class Entry(Protocol):
         """End it, as far as it can be ended."""
         ...
 
+    def bearer(self, secret: str) -> Caller | None:
+        """Whose token that is. May block."""
+        ...
+
 
 class LinkEntry:
-    """One caller with every right, known by the link."""
+    """One caller with every right, known by the link; programs take its token as theirs.
+
+    As soon as there are users it opens nothing any more, also in a server that was started before.
+    """
 
     asks = "link"
 
-    def __init__(self, key: bytes, caller: Caller, port: int) -> None:
-        self._caller = caller
+    def __init__(self, key: bytes, caller: Caller, port: int, entrance: Entrance) -> None:
+        self._caller, self._entrance = caller, entrance
         self.cookie = cookie_name(port)
         self.token = derived(key, "link")
         self.cookie_value = derived(key, "cookie")
 
     def who(self, cookies: Mapping[str, str]) -> Caller | None:
-        return self._caller if _same(cookies.get(self.cookie, ""), self.cookie_value) else None
+        is_theirs = _same(cookies.get(self.cookie, ""), self.cookie_value)
+        return self._caller if is_theirs and not self._entrance.has_users() else None
+
+    def bearer(self, secret: str) -> Caller | None:
+        if _same(secret, self.token) and not self._entrance.has_users():
+            return self._caller
+        return self._entrance.bearer(secret)
 
     def admit(self, fields: Mapping[str, str]) -> str:
+        if self._entrance.has_users():
+            raise NotSignedIn("there are users now, and the link opens nothing any more", hint="Start nbflow app anew.")
         given = fields.get("token", "").strip()
         if not _same(given.rpartition("token=")[2], self.token):  # people paste the whole link, too
             raise NotSignedIn("that is not the link of this server", hint="It was printed where nbflow was started.")
@@ -86,6 +101,9 @@ class PeopleEntry:
 
     def admit(self, fields: Mapping[str, str]) -> str:
         return self._entrance.sign_in(fields.get("name", "").strip(), fields.get("password", "")).secret
+
+    def bearer(self, secret: str) -> Caller | None:
+        return self._entrance.bearer(secret)
 
     def leave(self, cookies: Mapping[str, str]) -> None:
         if secret := cookies.get(self.cookie):

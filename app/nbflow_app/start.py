@@ -40,10 +40,12 @@ def start(
         has_users = entrance.has_users()
         check_address(place.host, has_users=has_users)
         key = read_key(doors.project / STATE)
-        entry: Entry = PeopleEntry(entrance, place.port) if has_users else LinkEntry(key, this_user(), place.port)
+        entry: Entry = (
+            PeopleEntry(entrance, place.port) if has_users else LinkEntry(key, this_user(), place.port, entrance)
+        )
         rest = create_app(
             doors.api,
-            bearer=entrance.bearer,
+            bearer=entry.bearer,
             cookies=entry.who,
             cookie=entry.cookie,
             hosts=place.hosts,

@@ -13,6 +13,11 @@ from nbflow_app.start import start
 
 from nbflow.api import Caller, Entrance, Role
 from nbflow.errors import InvalidInput, NotSignedIn
+from nbflow.model import PipelineName
+from nbflow.people import User
+from nbflow.run import Change
+from nbflow.testing.clock import FakeClock
+from nbflow.testing.dict_store import DictStore
 
 ADA = Caller(name="ada", role=Role.ADMIN)
 
@@ -110,10 +115,25 @@ def test_the_key_is_made_once_and_only_for_its_owner(tmp_path: Path) -> None:
 
 
 def test_a_cookie_of_another_server_opens_nothing() -> None:
-    mine, other = LinkEntry(b"a" * 32, ADA, 5006), LinkEntry(b"b" * 32, ADA, 5006)
+    entrance = Entrance(DictStore(), FakeClock())
+    mine, other = LinkEntry(b"a" * 32, ADA, 5006, entrance), LinkEntry(b"b" * 32, ADA, 5006, entrance)
     assert mine.who({mine.cookie: other.cookie_value}) is None
     assert mine.who({}) is None
     assert mine.who({mine.cookie: mine.cookie_value}) == ADA
+
+
+def test_the_link_is_a_token_too_until_there_are_users() -> None:
+    store, clock = DictStore(), FakeClock()
+    entry = LinkEntry(b"a" * 32, ADA, 5006, Entrance(store, clock))
+    assert entry.bearer(entry.token) == ADA
+    assert entry.bearer(entry.cookie_value) is None
+    assert entry.bearer("") is None
+    user = User(name="root", role=Role.ADMIN, created_at=clock.now())
+    store.add_user(user, log=Change(at=clock.now(), run=None, pipeline=PipelineName(""), event="user_add"))
+    assert entry.bearer(entry.token) is None
+    assert entry.who({entry.cookie: entry.cookie_value}) is None
+    with pytest.raises(NotSignedIn, match="there are users now"):
+        entry.admit({"token": entry.token})
 
 
 def test_no_address_is_open_to_everybody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
