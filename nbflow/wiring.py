@@ -29,6 +29,7 @@ from nbflow.notebooks.logs import FolderLogs
 from nbflow.notify import AppriseNotifier
 from nbflow.owners import LockedOwners, new_engine_name, this_host
 from nbflow.ports import SCHEDULER, Driver, Lease
+from nbflow.ports.housekeeping import BackupContent
 from nbflow.retention import Retention
 from nbflow.run import Run
 from nbflow.scheduler import Scheduler
@@ -37,6 +38,7 @@ from nbflow.settings import Settings
 from nbflow.workspace import FolderWorkspace
 
 if TYPE_CHECKING:
+    from nbflow.backup import TarBackups
     from nbflow.stores.sql import SqlStore
 
 
@@ -160,6 +162,25 @@ class LazyDriver:
             self._made[1].close()
 
 
+class LazyBackups:
+    """Backups of a project; what they need is loaded when one is made."""
+
+    def __init__(self, doors: Doors) -> None:
+        self._doors = doors
+
+    def write(self, path: Path) -> BackupContent:
+        return self._made().write(path)
+
+    def restore(self, path: Path) -> BackupContent:
+        return self._made().restore(path)
+
+    def _made(self) -> TarBackups:
+        from nbflow.backup import TarBackups
+
+        doors = self._doors
+        return TarBackups(lambda: doors.store.open().database, doors.outputs, doors.workspace.frozen)
+
+
 class Doors:
     """The adapters of one project, from which everything that works on it is made. Close it, or use it by `with`.
 
@@ -199,6 +220,7 @@ class Doors:
             channels=self.settings.channels,
             project=self.project.name,
             housekeeper=self.housekeeper(),
+            backups=LazyBackups(self),
             checks=doctor.checks(
                 project=self.project,
                 outputs=self.outputs,

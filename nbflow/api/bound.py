@@ -27,6 +27,7 @@ from nbflow.ports import (
     StoredRun,
     Workspace,
 )
+from nbflow.ports.housekeeping import Backups
 
 START_IT = "Start one with nbflow up."
 
@@ -64,13 +65,14 @@ class Bound:
         channels: Collection[str] = (),
         project: str = "",
         housekeeper: Housekeeper | None = None,
+        backups: Backups | None = None,
         checks: Sequence[Callable[[], Check]] = (),
     ) -> None:
         self.caller = caller
         self._store, self._workspace, self._logs, self._clock = store, workspace, logs, clock
         self._driver, self._owners = driver, owners
         self._notifier, self._channels, self._project = notifier or NoNotifier(), channels, project
-        self._housekeeper = housekeeper
+        self._housekeeper, self._backups = housekeeper, backups
         self._pools, self._slots, self._checks = pools or {}, slots, checks
 
     def _here(self) -> Driver:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from nbflow.api.bound import Bound
 from nbflow.api.roles import Role, needs
 from nbflow.errors import Conflict
 from nbflow.housekeeping import Housekeeper, Removed
 from nbflow.model import PipelineName, RunId
+from nbflow.ports.housekeeping import BackupContent, Backups
 
 
 class Upkeep(Bound):
@@ -23,6 +25,21 @@ class Upkeep(Bound):
     def prune(self) -> Removed:
         """Remove the runs that are no longer kept, with their notebooks and logs."""
         return self._keeper().prune(self._clock.now())
+
+    @needs(Role.ADMIN)
+    def backup(self, path: Path) -> BackupContent:
+        """Write the whole history to a file, while work goes on."""
+        return self._vault().write(path)
+
+    @needs(Role.ADMIN)
+    def restore(self, path: Path) -> BackupContent:
+        """Fill an empty database, and the folders, from a backup."""
+        return self._vault().restore(path)
+
+    def _vault(self) -> Backups:
+        if self._backups is None:
+            raise Conflict("nothing is backed up by this process", hint="Call nbflow db backup.")
+        return self._backups
 
     def _keeper(self) -> Housekeeper:
         if self._housekeeper is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from nbflow.model import PipelineName, RunId
@@ -62,4 +63,24 @@ class Attic(Protocol):
 
     def remove_notebooks(self, used: Collection[str], before: datetime) -> int:
         """Remove copies that are not `used` and were last frozen before; returns their number."""
+        ...
+
+
+class BackupContent(NamedTuple):
+    """What a backup holds, in numbers."""
+
+    runs: int
+    attempts: int
+    files: int
+
+
+class Backups(Protocol):
+    """The history of a project in one file."""
+
+    def write(self, path: Path) -> BackupContent:
+        """Rows, logs and frozen notebooks of one moment, while work goes on. Raises InvalidInput if `path` exists."""
+        ...
+
+    def restore(self, path: Path) -> BackupContent:
+        """All of it into a database without rows. Raises Conflict where there are some, InvalidInput for no backup."""
         ...

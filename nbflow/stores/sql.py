@@ -65,6 +65,10 @@ class SqlStore(SqlHistory, SqlSchedules, SqlBackfills, SqlPeople, SqlOutbox, Sql
     def __str__(self) -> str:
         return f"{self._database.url} (schema {HEAD})"
 
+    @property
+    def database(self) -> Database:
+        return self._database
+
     def close(self) -> None:
         """Let go of all connections."""
         self._database.close()

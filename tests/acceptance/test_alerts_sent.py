@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -107,3 +108,26 @@ def test_a_secret_is_found_nowhere(project: Project, post: Mailbox, web: Hook) -
     assert any(path.name == "runner.log" for path in files)
     assert any(path.name == "nbflow.db" for path in files)
     assert [path for path in files if SECRET.encode() in path.read_bytes()] == []
+
+
+def test_a_backup_brings_every_run_and_log_into_another_project(project: Project, tmp_path: Path) -> None:
+    """And no secret: it is opened before it is restored."""
+    file = tmp_path / "backup.tar.gz"
+    done = project.nbflow("db", "backup", str(file))
+    assert done.returncode == 0
+    assert done.stderr.startswith(f"{file}: 2 runs, ")
+    with tarfile.open(file) as tar:
+        contents = [tar.extractfile(member) for member in tar if member.isfile()]
+        assert all(SECRET.encode() not in each.read() for each in contents if each)
+    other = Project(tmp_path / "other")
+    assert other.nbflow("db", "restore", str(file)).returncode == 0
+    runs = project.json("runs")["runs"]
+    assert other.json("runs")["runs"] == runs
+    for run in runs:
+        ours, theirs = project.json("status", run["id"]), other.json("status", run["id"])
+        assert str(theirs).replace(str(other.folder), str(project.folder)) == str(ours)
+    failed = runs[-1]["id"]
+    assert "bad country" in other.nbflow("logs", failed, "clean", "--attempt", "1").stdout
+    again = other.nbflow("db", "restore", str(file))
+    assert (again.returncode, "is not empty" in again.stderr) == (1, True)
+    assert "(schema 0" in other.nbflow("db", "upgrade").stderr

@@ -28,7 +28,7 @@ def upgrade(database: Database) -> None:
             return
     with database.write() as connection:
         if _revision(connection, database.name) != HEAD:
-            _migrate(connection)
+            migrate(connection, "head")
 
 
 def _revision(connection: Connection, name: str) -> str | None:
@@ -56,10 +56,11 @@ def _refuse_foreign(connection: Connection, name: str) -> None:
         )
 
 
-def _migrate(connection: Connection) -> None:
+def migrate(connection: Connection, revision: str) -> None:
+    """Bring the schema to a revision, in the transaction of whoever asks."""
     from alembic import command
     from alembic.config import Config
 
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)
