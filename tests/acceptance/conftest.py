@@ -1,10 +1,8 @@
-"""What the acceptance tests share: readable assertions in helpers, and a PostgreSQL server."""
+"""What the acceptance tests share: a PostgreSQL server."""
 
 from __future__ import annotations
 
 import pytest
-
-pytest.register_assert_rewrite("schedulers")
 
 
 def pytest_configure(config: pytest.Config) -> None:
