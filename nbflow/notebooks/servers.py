@@ -36,10 +36,23 @@ PATIENCE = 1.0
 
 
 def address(kind: str, command: Sequence[str], env: Mapping[str, str]) -> Path:
-    """Where the server of this command and environment listens."""
+    """Where the server of this command and environment listens, in surroundings like our own."""
     start = {name: value for name, value in env.items() if acts_at_start(name)}
-    digest = hashlib.sha256(json.dumps([kind, list(command), start], sort_keys=True).encode()).hexdigest()
+    about = [kind, list(command), start, surroundings()]
+    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
     return private_folder("servers") / f"{kind}-{digest[:16]}"
+
+
+def surroundings() -> list[Any]:
+    """What a forked process would have from its server and not from who asked for it.
+
+    Its control group, so that limits hold and the end of one job ends no kernels of another; namespaces, processors and
+    rights.
+    """
+    own = Path("/proc/self")
+    spaces = sorted(str(link.readlink()) for link in (own / "ns").iterdir())
+    rights = [os.getgid(), sorted(os.getgroups()), os.nice(0)]
+    return [(own / "cgroup").read_text(), spaces, sorted(os.sched_getaffinity(0)), rights]
 
 
 def acts_at_start(name: str) -> bool:

@@ -69,7 +69,9 @@ def _server(interpreter: Sequence[str], settings: Mapping[str, str]) -> list[str
 
 
 def _address(interpreter: Sequence[str], env: Mapping[str, str], settings: Mapping[str, str] | None = None) -> Path:
-    return servers.address("kernel", _server(interpreter, env if settings is None else settings), env)
+    """Of a server with this very code: one that an upgrade of nbflow has left running is not asked any more."""
+    edition = str(Path(kernelserver.__file__).stat().st_mtime_ns)
+    return servers.address("kernel", [*_server(interpreter, env if settings is None else settings), edition], env)
 
 
 def _split(command: Sequence[str]) -> tuple[list[str], list[str]] | None:

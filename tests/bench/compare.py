@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.append(str(Path(__file__).parents[1]))
 
-import scheduling
+import engine_cost
 import single
 from contenders import CONTENDERS, NBFLOW, Run
 from usage import Usage, end_servers, measuring, set_mark
@@ -112,14 +112,14 @@ def bytes_table() -> Rows:
 def tasks_table() -> Rows:
     yield "tasks in one run", "CPU s", "CPU ms a task", "goal"
     for size in TASKS:
-        used = scheduling.cpu_of_run(size)
+        used = engine_cost.cpu_of_run(size)
         yield f"{size:,}", f"{used:.1f}", f"{1000 * used / size:.2f}", "2"
 
 
 def imports_table() -> Rows:
     yield "a process that imports", "wall s, median of 5"
-    for name, code in scheduling.IMPORTS.items():
-        yield name, f"{scheduling.import_seconds(code):.2f}"
+    for name, code in engine_cost.IMPORTS.items():
+        yield name, f"{engine_cost.import_seconds(code):.2f}"
 
 
 def main() -> None:

@@ -31,6 +31,20 @@ def test_a_variable_that_acts_at_the_start_makes_another_server(home: Path, name
     assert servers.address("kernel", ["python3"], {"HOME": "/a"}) != one
 
 
+def test_other_processors_or_another_control_group_make_another_server(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = servers.address("kernel", ["python"], {})
+    assert servers.address("kernel", ["python"], {}) == one
+    processors, *_ = cores = os.sched_getaffinity(0)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {*cores} ^ {processors})
+    assert servers.address("kernel", ["python"], {}) != one
+    monkeypatch.undo()
+    here = servers.surroundings()
+    assert Path("/proc/self/cgroup").read_text() in here
+    assert str(Path("/proc/self/ns/net").readlink()) in here[1]
+
+
 def test_a_server_that_ends_leaves_no_file(home: Path) -> None:
     command = [sys.executable, kernelserver.__file__, "--idle", "0.1"]
     at = servers.address("kernel", command, {})
