@@ -64,7 +64,7 @@ class Runs(Requests, Outbox):
         unknown = [task.key.address for task in tasks if task.key not in record.tasks]
         if unknown:
             raise NotFound(f"run {record.run.id} has no task {', '.join(unknown)}")
-        return {task.key: replace(task, live=None) for task in tasks}
+        return {task.key: replace(task, live=None) if task.live else task for task in tasks}
 
     def _new_attempts(self, record: Record, given: Sequence[Attempt]) -> dict[AttemptId, Attempt]:
         tokens: set[str] = set()
