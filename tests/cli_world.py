@@ -173,6 +173,10 @@ class FakeApi:
     def estimate(self, ref: str) -> Estimate | None:
         return self.past("nightly").finish(self.play.live, self.play.now)
 
+    def why_run(self, ref: str) -> str:
+        self._called("why_run", ref=ref)
+        return "run r1 is about to start."
+
     def why(self, ref: str, task: str) -> str:
         self._called("why", ref=ref, task=task)
         return f"{task} waits for extract, which is running."

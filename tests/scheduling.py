@@ -75,6 +75,7 @@ class Machine:
             clock=self.clock,
             driver=None,
             owners=self.owners,
+            slots=slots,
         )
 
     def start(self) -> Process:

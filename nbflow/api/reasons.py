@@ -55,8 +55,20 @@ class Reasons(Bound):
             limits=self._limits(live.pipeline),
             pools=self._pools,
             holders=self._store.pool_holders(),
+            slots=self._slots,
+            busy=self._busy(live, leases) if any(live.ready()) else (),
             usual={task: median(took) for task, took in self._store.durations(run.pipeline).items()},
         )
+
+    def _busy(self, live: LiveRun, leases: Sequence[Lease]) -> Sequence[str]:
+        """What runs in the engine that has this run, each by its name; tasks of other pipelines with theirs."""
+        engine = next((lease.engine for lease in leases if lease.run == live.run.id), None)
+        names = []
+        for run in (lease.run for lease in leases if lease.engine == engine):
+            stored = self._store.load(run)
+            before = "" if stored.run.pipeline == live.run.pipeline else f"{stored.run.pipeline}."
+            names += [f"{before}{key.address}" for key, task in stored.tasks.items() if task.live]
+        return names
 
     def _limits(self, pipeline: Pipeline) -> Limits:
         """What the scheduler goes by: the last good version of the manifest, not the run's frozen one."""

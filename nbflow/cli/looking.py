@@ -106,21 +106,30 @@ def logs(
         show.print_log(session.out, view.run, log)
 
 
-def why(session: Session, run: RunRef, task: TaskAddress, as_json: Json = False) -> None:
-    """Say in one sentence why a task is not running.
+def why(
+    session: Session,
+    run: RunRef,
+    task: Annotated[str | None, typer.Argument(metavar="TASK", help="The task's name; the run if none.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Say in one sentence why a run or a task is not running.
 
-    Of a task that has ended it says why it ended so.
+    Of one that has ended it says how, and why so.
     """
     from nbflow.model import TaskKey
-    from nbflow.shapes import why_document
+    from nbflow.shapes import why_document, why_run_document
 
     with session.open_runs() as live:
-        sentence = live.api.why(run, task)
-        if as_json:
-            view, key = live.api.status(run), TaskKey.parse(task)
-            session.print_json(why_document(view.run.id, key, view.tasks[key].state, sentence))
-        else:
+        sentence = live.api.why(run, task) if task else live.api.why_run(run)
+        if not as_json:
             session.out.print(sentence, soft_wrap=True)
+            return
+        view = live.api.status(run)
+    if task is None:
+        session.print_json(why_run_document(view.run, sentence))
+    else:
+        key = TaskKey.parse(task)
+        session.print_json(why_document(view.run.id, key, view.tasks[key].state, sentence))
 
 
 def doctor(session: Session, as_json: Json = False) -> int:

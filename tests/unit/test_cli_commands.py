@@ -373,6 +373,13 @@ def test_runs_can_be_narrowed_down(nbflow: CommandLine) -> None:
     assert re.search(r"r1 +nightly +✓ success +2026-04-01 .* 6.0 s +manual", nbflow("runs").stdout)
 
 
+def test_why_of_a_run_is_a_sentence_too(nbflow: CommandLine) -> None:
+    assert nbflow("why", "latest").stdout == "run r1 is about to start.\n"
+    document = json.loads(nbflow("why", "latest", "--json").stdout)
+    assert (document["state"], document["why"]) == ("queued", "run r1 is about to start.")
+    assert "task" not in document
+
+
 def test_why_is_a_sentence(nbflow: CommandLine) -> None:
     assert nbflow("why", "latest", "clean").stdout == "clean waits for extract, which is running.\n"
     assert json.loads(nbflow("why", "latest", "clean", "--json").stdout) == {

@@ -268,6 +268,18 @@ def test_why_a_run_waits_is_said_in_one_sentence() -> None:
     assert "no scheduler is running" in machine.api.why(first.id, "only")
 
 
+def test_who_uses_the_slots_is_said_where_none_is_free() -> None:
+    pipelines = [scheduled("nightly", None, "first", "second"), scheduled("hourly", None, "other")]
+    machine = Machine(*pipelines, scripts=lambda order: SLOW, slots=2)
+    process = machine.start()
+    hourly = machine.api.trigger("hourly")
+    process.until(lambda: machine.store.load(hourly.id).run.state is RunState.RUNNING)
+    nightly = machine.api.trigger("nightly")
+    process.until(lambda: machine.store.load(nightly.id).run.state is RunState.RUNNING)
+    expected = "second waits for a free slot: 2 of 2 used by hourly.other, first."
+    assert machine.api.why(nightly.id, "second") == expected
+
+
 # --- pauses ---------------------------------------------------------------------------------------------------------
 
 
