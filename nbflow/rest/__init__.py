@@ -11,7 +11,7 @@ from importlib.metadata import version
 from fastapi import APIRouter, FastAPI
 
 from nbflow.api import Api, Caller
-from nbflow.rest import alerts, answers, backfills, changes, health, installation, logs, people, pipelines, runs
+from nbflow.rest import alerts, answers, changes, health, installation, logs, people, pipelines, runs, schedules
 from nbflow.rest.caller import Behind
 from nbflow.rest.changes import Listening
 from nbflow.rest.health import Probe, Probes
@@ -20,7 +20,7 @@ from nbflow.rest.outside import OurHostOnly
 __all__ = ["PREFIX", "Listening", "create_app"]
 
 PREFIX = "/api/v1"
-VERSIONED = (pipelines, runs, logs, backfills, alerts, changes, people, installation)
+VERSIONED = (pipelines, runs, logs, schedules, alerts, changes, people, installation)
 """The modules whose routes stand below it."""
 
 _ABOUT = """Everything that the command line does, for programs.
