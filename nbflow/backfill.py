@@ -143,17 +143,17 @@ _ENDED = {RunState.SUCCESS: "ended well", RunState.FAILED: "failed", RunState.CA
 
 
 def progress_of(action: ItemAction | None, run: RunState | None, is_asked: bool) -> tuple[str, ...]:
-    """What a tick counts as: names of BackfillProgress. `is_asked`: its run has not answered the request to begin anew.
+    """What a tick counts as: names of BackfillProgress. `run` is None where it was removed since.
 
-    A run that is asked still stands as it ended before.
+    `is_asked`: its run has not answered the request to begin anew, and still stands as it ended before.
     """
     if action is None:
         return ("waiting",)
-    if action is ItemAction.PASS or run is None:
+    if action is ItemAction.PASS:
         return ("passed",)
-    if is_asked or not run.is_terminal:
+    if is_asked or (run is not None and not run.is_terminal):
         return ("active",)
-    return ("ended",) if run is RunState.SUCCESS else ("ended", "failed")
+    return ("ended",) if run in {None, RunState.SUCCESS} else ("ended", "failed")
 
 
 def check_overlap(asked: Backfill, others: Iterable[Backfill]) -> None:

@@ -55,7 +55,7 @@ def a_filled(store: SqlStore) -> int:
         (lambda store: store.pool_holders(), "SCAN attempts USING INDEX uq_attempts_live"),
         (lambda store: store.owned(), "SEARCH runs USING INDEX ix_runs_state_created_at_id (state=?)"),
         (lambda store: store.renew("e", now=NOW, ttl=TTL), "SEARCH runs USING COVERING INDEX ix_runs_owner (owner=?)"),
-        (lambda store: store.asked([R1]), "SEARCH requests USING INDEX ix_requests_open (run=?)"),
+        (lambda store: store.asked([R1]), "SEARCH requests USING INDEX ix_requests_run (run=?)"),
         (lambda store: store.list_runs(), "SCAN runs USING INDEX ix_runs_created_at_id"),
         (
             lambda store: store.list_runs(pipeline=NIGHTLY),

@@ -67,6 +67,7 @@ class Kept:
         self._active: dict[RunId, None] = {}
         self._requests: dict[int, Left] = {}
         self._open: dict[int, None] = {}
+        self._last_request = 0
         self._changes: list[Change] = []
         self._last_change = 0
         self._texts: dict[str, str] = {}
@@ -88,9 +89,11 @@ class Kept:
     def _whole(self) -> Iterator[None]:
         """After an error all that was added is gone. What is changed is changed last, where no error can follow."""
         sizes = [(kept, len(kept)) for kept in vars(self).values() if isinstance(kept, dict | list)]
+        numbers = {name: kept for name, kept in vars(self).items() if isinstance(kept, int)}
         try:
             yield
         except BaseException:
+            vars(self).update(numbers)
             for kept, size in sizes:
                 for _ in range(len(kept) - size):
                     kept.popitem() if isinstance(kept, dict) else kept.pop()

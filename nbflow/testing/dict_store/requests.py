@@ -16,10 +16,10 @@ from nbflow.testing.dict_store.kept import Kept, Left
 class Requests(Kept):
     def ask(self, run: RunId, request: Request, *, now: datetime) -> int:
         self._record(run)
-        number = len(self._requests) + 1
-        self._requests[number] = Left(run, request)
-        self._open[number] = None
-        return number
+        self._last_request += 1
+        self._requests[self._last_request] = Left(run, request)
+        self._open[self._last_request] = None
+        return self._last_request
 
     def asked(self, runs: Sequence[RunId]) -> Mapping[RunId, Sequence[Asked]]:
         found: dict[RunId, list[Asked]] = defaultdict(list)

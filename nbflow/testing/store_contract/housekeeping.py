@@ -54,6 +54,19 @@ class HousekeepingContract:
         finish(store, "goes")  # its id and its key are free again
         assert len(store.finished(NIGHTLY)) == 2
 
+    def test_numbers_are_not_given_again(self, store: Store) -> None:
+        """Readers of the change log remember the last one that they saw."""
+        finish(store, "stays")
+        finish(store, "goes")
+        first, *_, last = (change.seq for change in store.changes(0))
+        number = store.ask(RunId("stays"), CancelRequested(by="ada"), now=NOW)
+        store.remove_runs([RunId("goes")])
+        assert store.changes(last) == []
+        finish(store, "new")
+        assert {change.run for change in store.changes(last)} == {"new"}
+        assert store.changes(first) == store.changes(0)[1:]
+        assert store.ask(RunId("stays"), CancelRequested(by="ada"), now=NOW) > number
+
     def test_a_run_that_somebody_needs_is_not_removed(self, store: Store) -> None:
         add(store, "unfinished")
         finish(store, "owned")
@@ -82,6 +95,7 @@ class HousekeepingContract:
         store.set_backfill(backfill.id, BackfillState.CANCELLED, by="ada", note="", now=NOW)
         assert store.remove_runs([RunId("r1")]) == ["r1"]
         assert [each.run for each in store.backfill_items(backfill.id)] == [None]
+        assert store.backfill_progress(backfill.id).ended == 1
 
     def test_numbers_of_the_log_are_not_given_again_when_its_newest_lines_go(self, store: Store) -> None:
         finish(store, "r1")
