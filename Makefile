@@ -37,6 +37,7 @@ soak: $(VENV)/.dev system
 bench: $(VENV)/.dev
 	$(BIN)/python tests/bench/compare.py --out bench.md $(if $(ONLY),--only $(ONLY))
 	$(if $(ONLY),,$(BIN)/python tests/bench/history.py)
+	$(if $(ONLY),,$(BIN)/python tests/bench/drawing.py)
 
 docs: $(VENV)/.dev
 	$(BIN)/python docs/generate.py
