@@ -135,10 +135,10 @@ def check_password(password: str) -> str:
 
 
 def check_admin_left(users: Iterable[User]) -> None:
-    """Whoever is left must have an admin among them. Raises Conflict."""
+    """Whoever is there must have an admin among them. Raises Conflict."""
     roles = [each.role for each in users]
     if roles and Role.ADMIN not in roles:
-        raise Conflict("no admin would be left", hint="Make another user admin first.")
+        raise Conflict("no user would be admin", hint="The first user is admin, and so is the last one.")
 
 
 def next_try(user: User) -> datetime | None:

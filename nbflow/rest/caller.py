@@ -54,15 +54,16 @@ def caller_of(request: Request) -> Caller:
     """Raises NotSignedIn, and NotAllowed for a cookie that another site may have sent along."""
     known = behind(request)
     kind, _, secret = request.headers.get("Authorization", "").partition(" ")
-    if kind:
-        caller = known.bearer(secret.strip()) if kind.lower() == "bearer" else None
+    has_token = kind.lower() == "bearer"  # another kind is meant for a proxy in front of us
+    if has_token:
+        caller = known.bearer(secret.strip())
     else:
         caller = known.cookies(request.cookies)
         if caller is not None and request.method not in _SAFE:
             _check_forgery(request, known.cookie)
     if caller is None:
         raise NotSignedIn(
-            "this token is not valid" if kind else "nobody is signed in",
+            "this token is not valid" if has_token else "nobody is signed in",
             hint="Send `Authorization: Bearer …` with a token from: nbflow token create.",
         )
     return caller

@@ -121,7 +121,7 @@ def test_an_ended_token_is_listed_only_when_asked_for(people: People) -> None:
         ("user add eve --role boss --no-password", 2, "boss"),
         ("user add eve --role viewer --no-password --password-stdin", 2, "exclude each other"),
         ("user add eve --role viewer", 2, "Use --password-stdin"),
-        ("user role ada viewer", 1, "no admin would be left"),
+        ("user role ada viewer", 1, "no user would be admin"),
         ("user remove cli", 2, "there is no user 'cli'. Did you mean 'ci'?"),
         ("token create --role admin --expires 1d --user ci", 2, "can be operator at most"),
         ("token create --role viewer --expires soon", 2, "Write a duration such as 12h or 90d, or never."),

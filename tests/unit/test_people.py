@@ -293,7 +293,7 @@ def test_whether_there_are_users(entrance: Entrance, store: DictStore, clock: Fa
 
 
 def test_the_last_admin_stays(root: Api) -> None:
-    with pytest.raises(Conflict, match="no admin would be left"):
+    with pytest.raises(Conflict, match="no user would be admin"):
         root.set_role("ada", Role.VIEWER)
 
 

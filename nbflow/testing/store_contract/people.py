@@ -102,13 +102,13 @@ class People:
         assert store.changes(0)[-1].event == "user_role"
 
     def test_an_admin_is_left_as_long_as_there_are_users(self, store: Store) -> None:
-        with refused(store, Conflict, match="no admin"):
+        with refused(store, Conflict, match="no user would be admin"):
             add_user(store, "grace", Role.EDITOR)
         add_user(store, "ada")
         add_user(store, "grace", Role.EDITOR)
-        with refused(store, Conflict, match="no admin"):
+        with refused(store, Conflict, match="no user would be admin"):
             store.change_user(replace(store.user("ada"), role=Role.EDITOR), log=line())
-        with refused(store, Conflict, match="no admin"):
+        with refused(store, Conflict, match="no user would be admin"):
             store.remove_user("ada", log=line())
         store.remove_user("grace", log=line())
         store.remove_user("ada", log=line("user_remove"))
