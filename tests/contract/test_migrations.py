@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import CheckConstraint, Connection, Enum, inspect, text
 
+from nbflow.model import Keep, RunId
 from nbflow.stores import migrations
 from nbflow.stores.database import Database
 from nbflow.stores.migrations import HEAD, VERSION_TABLE, upgrade
@@ -187,3 +189,16 @@ def test_numbers_of_the_change_log_are_not_given_again(written_by_0001: Database
         see(store)
         store.pause(NIGHTLY, by="ada", note="", now=NOW)
         assert store.changes(0)[0].seq > last
+
+
+@pytest.mark.parametrize(("before", "after"), [("null", None), ('"P90D"', timedelta(days=90))])
+def test_how_long_runs_are_kept_is_read_as_older_versions_wrote_it(
+    empty: Database, before: str, after: timedelta | None
+) -> None:
+    with empty.write() as connection:
+        command.upgrade(a_config(connection=connection), "0001")
+        written = WRITTEN_BY_0001.replace('"tasks":{}', f'"tasks":{{}},"keep":{before}')
+        for statement in written.split(";\n")[:3]:
+            connection.exec_driver_sql(statement)
+    with closing(SqlStore(empty.engine.url.render_as_string(hide_password=False))) as store:
+        assert store.load(RunId("r1")).pipeline.keep == Keep(runs=after)
