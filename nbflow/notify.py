@@ -49,7 +49,7 @@ class AppriseNotifier:
                 continue
             error = self._send(url, letter)
             if error:
-                errors.append(f"{_named(number, channel)}: {Mask(_secrets(url)).text(error)}")
+                errors.append(f"{_named(number, channel)}: {Mask(secrets_of(url)).text(error)}")
             else:
                 taken.append(mark)
         return Delivery(done=tuple(taken), errors=tuple(errors))
@@ -152,7 +152,7 @@ def _mark(url: str) -> str:
     return sha256(url.encode()).hexdigest()[:12]
 
 
-def _secrets(url: str) -> list[str]:
+def secrets_of(url: str) -> list[str]:
     """What an error must not show: the address, and what in it may be a password or a token."""
     scheme, _, rest = url.partition("://")
     place, *path = re.split(r"[/?&=]", rest)

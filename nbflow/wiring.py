@@ -12,6 +12,7 @@ from pathlib import Path
 from threading import Event, Thread
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
 from nbflow import doctor, readiness, settings
 from nbflow.api import Api, Caller, Entrance, Role
@@ -25,8 +26,9 @@ from nbflow.executors.local import LocalExecutor, cores
 from nbflow.housekeeping import Housekeeper
 from nbflow.live import LiveRun
 from nbflow.model import RunId
+from nbflow.notebooks.environment import PROJECT, known_secrets
 from nbflow.notebooks.logs import FolderLogs
-from nbflow.notify import AppriseNotifier
+from nbflow.notify import AppriseNotifier, secrets_of
 from nbflow.owners import LockedOwners, new_engine_name, this_host
 from nbflow.ports import SCHEDULER, Driver, Lease
 from nbflow.ports.housekeeping import BackupContent
@@ -231,6 +233,14 @@ class Doors:
             ),
         )
         return api
+
+    def secrets(self) -> set[str]:
+        """Values that no log may show: those of notebooks, addresses of channels, the database's password."""
+        urls = (url for urls in self.settings.channels.values() for url in urls)
+        of_channels = {part for url in urls for part in secrets_of(url)}
+        password = urlsplit(self.settings.database).password
+        of_notebooks = known_secrets({**os.environ, PROJECT: str(self.project)})
+        return {*of_notebooks, *of_channels, *([unquote(password), password] if password else [])}
 
     def housekeeper(self, wait: Callable[[float], object] = time.sleep) -> Housekeeper:
         """What removes runs that are no longer kept."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
@@ -70,8 +71,8 @@ def scheduler(session: Session, slots: Slots = None, parent: Parent = None) -> i
     """
     from nbflow.wiring import Doors
 
-    say = _stamped(session, "scheduler")
     with Doors(session.project, slots=slots) as doors:
+        say = _stamped(session, "scheduler", doors.secrets())
         doors.store.open()
         service = doors.service(say=say, is_orphan=lambda: parent is not None and os.getppid() != parent)
         _heed_signals(service.interrupt, service.leave)
@@ -87,8 +88,11 @@ def app_(session: Session, host: Host = None, port: Port = None, parent: Parent 
     Without users it serves this machine only, and lets in whoever has the link that it prints. What is ordered in the
     app is carried out by the scheduler.
     """
+    from nbflow.wiring import Doors
+
     start = import_module("nbflow_app.start").start  # the app stands above the command line, which knows it by name
-    say = _stamped(session, "app")
+    with Doors(session.project) as doors:
+        say = _stamped(session, "app", doors.secrets())
     start(
         session.project, host=host, port=port, say=say, is_orphan=lambda: parent is not None and os.getppid() != parent
     )
@@ -103,6 +107,10 @@ def _heed_signals(interrupt: Callable[[], None], leave: Callable[[], None]) -> N
         signal.signal(each, heed)
 
 
-def _stamped(session: Session, who: str) -> Callable[[str], None]:
-    """Messages with the time and the process they come from: they may go into one file."""
+def _stamped(session: Session, who: str, secrets: Iterable[str] = ()) -> Callable[[str], None]:
+    """Messages with the time and the process they come from: on a terminal for people, else in the log."""
+    from nbflow import telemetry
+
+    if telemetry.configure(who, secrets=secrets):
+        return logging.getLogger("nbflow").info
     return lambda text: session.say(f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S} {who}: {text}")

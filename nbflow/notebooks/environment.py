@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import tomllib
@@ -50,6 +51,14 @@ def read_secrets(wanted: Mapping[str, str], inherited: Mapping[str, str]) -> dic
             value = file.get(name)
         found[variable] = _checked(name, value)
     return found
+
+
+def known_secrets(inherited: Mapping[str, str]) -> set[str]:
+    """Every value that some notebook may ask for, for those who mask them; a file that cannot be read has none."""
+    values = {value for name, value in inherited.items() if name.startswith(SECRET_PREFIX)}
+    with contextlib.suppress(InvalidInput):
+        values |= {value for value in _read_file(inherited).values() if isinstance(value, str)}
+    return {value for value in values if len(value) >= SHORTEST}
 
 
 def _checked(name: str, value: object) -> str:
