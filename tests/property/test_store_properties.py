@@ -25,7 +25,7 @@ from nbflow.testing.store_contract import everything
 
 ENGINES = ["one", "two"]
 PIPELINES = ["nightly", "weekly"]
-RUNS = ["r1", "nightly-1", "nightly-2", "weekly-1", "b0"]
+RUNS = ["r1", "r1", "nightly-1", "nightly-1", "nightly-2", "weekly-1", "b0"]
 
 
 def fire(store: Store, leader: Leader, pipeline: str, days: list[int], skip: bool, asked: str | None) -> object:
@@ -55,14 +55,24 @@ def see(store: Store, leader: Leader, pipeline: str, day: int, is_good: bool) ->
     return store.see(leader, standing, (frozen.pipeline, frozen.text) if is_good else None)
 
 
-def write(store: Store, run: str, state: RunState, starts: bool) -> object:
-    """Claim, decide, answer what is asked, and keep the lease."""
+def write(store: Store, run: str, state: RunState, starts: bool, keeps: bool) -> object:
+    """Claim, decide, answer what is asked, and keep the lease or let it go."""
     lease = store.claim(RunId(run), "one", now=NOW, ttl=TTL, force=True)
     number = store.load(RunId(run)).run.version + 1
     answers = [Answer(id=asked.id) for asked in store.asked([RunId(run)]).get(RunId(run), ())]
     attempts = [an_attempt(run, "extract", number)] if starts else []
     changes = [full_change(run, None)]
-    return save(store, lease, run={"state": state}, attempts=attempts, changes=changes, answers=answers)
+    saved = save(store, lease, run={"state": state}, attempts=attempts, changes=changes, answers=answers)
+    if not keeps:
+        store.release(lease)
+    return saved
+
+
+def remove(store: Store, run: str) -> object:
+    write(store, run, RunState.SUCCESS, starts=False, keeps=False)
+    removed = store.remove_runs([RunId(run)])
+    store.forget(removed)
+    return removed
 
 
 def add_run(store: Store, run: str, frozen: FrozenPipeline) -> object:
@@ -79,9 +89,12 @@ VERBS: dict[str, Callable[..., object]] = {
     ),
     "add_run": lambda store, _, run, pipeline: add_run(store, run, a_frozen("extract", pipeline=pipeline)),
     "ask": lambda store, _, run: store.ask(RunId(run), CancelRequested(by="ada"), now=NOW),
-    "write": lambda store, _, run, state, starts: write(store, run, state, starts),
+    "write": lambda store, _, *arguments: write(store, *arguments),
     "claim": lambda store, _, run, engine, late: store.claim(RunId(run), engine, now=NOW + late * TTL, ttl=TTL),
     "release": lambda store, _, run: [store.release(lease) for lease in store.owned() if lease.run == run],
+    "remove": lambda store, _, run: remove(store, run),
+    "list": lambda store, _, run, state, text: store.list_runs(before=RunId(run), state=state, text=text),
+    "count": lambda store, _, pipeline: (store.count_runs(PipelineName(pipeline)), store.recent_runs(2)),
     "add_backfill": lambda store, _, start, pipeline: store.add_backfill(
         a_backfill(start, start + 2, pipeline=pipeline), items_of(a_backfill(start, start + 2))
     ),
@@ -99,9 +112,12 @@ ARGUMENTS: dict[str, tuple[st.SearchStrategy[Any], ...]] = {
     "resume": (a_pipeline, a_day, yes_or_no),
     "add_run": (some_run, a_pipeline),
     "ask": (some_run,),
-    "write": (some_run, st.sampled_from(RunState), yes_or_no),
+    "write": (some_run, st.sampled_from(RunState), yes_or_no, yes_or_no),
     "claim": (some_run, st.sampled_from(ENGINES), st.integers(0, 1)),
     "release": (some_run,),
+    "remove": (some_run,),
+    "list": (some_run, st.none() | st.sampled_from(RunState), st.sampled_from(["", "NIGHTLY", "1", "%"])),
+    "count": (a_pipeline,),
     "add_backfill": (st.integers(1, 6), a_pipeline),
     "set_backfill": (a_number, st.sampled_from(BackfillState), yes_or_no),
     "begin": (a_number, st.integers(0, 2), st.sampled_from(ItemAction), some_run),
