@@ -8,7 +8,7 @@ from functools import cache
 from typing import Protocol
 
 from nbflow import lateness
-from nbflow.model import PipelineName, TaskName
+from nbflow.model import Pipeline, PipelineName, TaskName
 from nbflow.notice import Notice
 from nbflow.ports import Outbox, ReadStore
 from nbflow.run import Run
@@ -22,10 +22,11 @@ class Store(Outbox, ReadStore, Protocol):
 
 
 class Lookout:
-    """Tells each lateness once. Costs a few queries for each run that has not ended."""
+    """Tells each lateness once. Reads running runs whole, and of the others one for each manifest."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._pipelines: dict[str, Pipeline] = {}
         self._told: frozenset[str] = frozenset()
 
     def look(self, now: datetime) -> None:
@@ -38,10 +39,19 @@ class Lookout:
 
     def _notices(self, now: datetime) -> Iterator[Notice]:
         durations: Callable[[PipelineName], Mapping[TaskName, Sequence[float]]] = cache(self._store.durations)
-        for run in self._store.unfinished():
-            stored = self._store.load(run.id)
-            if notice := lateness.late(stored.pipeline, stored.run, now):
+        unfinished = self._store.unfinished()
+        self._know({run.manifest: run for run in unfinished})
+        for run in unfinished:
+            pipeline = self._pipelines[run.manifest]
+            if notice := lateness.late(pipeline, run, now):
                 yield notice
-            if stored.run.state is RunState.RUNNING and stored.pipeline.alerts.on_late:
-                seconds = durations(run.pipeline)
-                yield from lateness.overruns(stored.pipeline, stored.run, stored.tasks.values(), seconds, now)
+            if run.state is RunState.RUNNING and pipeline.alerts.on_late:
+                tasks = self._store.load(run.id).tasks
+                yield from lateness.overruns(pipeline, run, tasks.values(), durations(run.pipeline), now)
+
+    def _know(self, manifests: Mapping[str, Run]) -> None:
+        """What a manifest says of alerts holds for every run of it, also for one of a part of its tasks."""
+        self._pipelines = {
+            manifest: self._pipelines.get(manifest) or self._store.load(run.id).pipeline
+            for manifest, run in manifests.items()
+        }
