@@ -42,7 +42,7 @@ def measure(work: Work, run: Run, look: float | None, **env: str) -> Usage:
     try:
         project, layers = lay_out(work, folder)
         project.env.update(env)
-        with measuring(look) as meter:
+        with measuring(look, with_servers=run is CONTENDERS[NBFLOW]) as meter:
             run(project, layers)
         return meter.usage
     finally:

@@ -13,11 +13,14 @@ from pathlib import Path
 from making import Project
 from works import WIDTH
 
+LONGEST = 1800.0
+"""Seconds after which a contender is given up, and the benchmark with it."""
+
 Run = Callable[[Project, list[list[Path]]], None]
 
 
 def by_nbflow(project: Project, layers: list[list[Path]]) -> None:
-    done = project.nbflow("run", "work", timeout=3600)
+    done = project.nbflow("run", "work", timeout=LONGEST)
     if done.returncode:
         raise RuntimeError(done.stderr)
 
@@ -25,7 +28,7 @@ def by_nbflow(project: Project, layers: list[list[Path]]) -> None:
 def by_command(project: Project, layers: list[list[Path]]) -> None:
     for path in (path for layer in layers for path in layer):
         words = [sys.executable, "-m", "papermill", path.name, path.with_suffix(".out.ipynb").name]
-        subprocess.run(words, check=True, capture_output=True, cwd=path.parent)
+        subprocess.run(words, check=True, capture_output=True, cwd=path.parent, timeout=LONGEST)
 
 
 def by_api(project: Project, layers: list[list[Path]]) -> None:
@@ -34,15 +37,17 @@ def by_api(project: Project, layers: list[list[Path]]) -> None:
         target=execute_all, args=([str(path) for layer in layers for path in layer],)
     )
     worker.start()
-    worker.join()
-    if worker.exitcode:
+    worker.join(LONGEST)
+    if worker.exitcode is None:
+        worker.kill()
+    if worker.exitcode != 0:
         raise RuntimeError(f"papermill in one process ended with {worker.exitcode}")
 
 
 def by_pool(project: Project, layers: list[list[Path]]) -> None:
     with ProcessPoolExecutor(WIDTH, mp_context=multiprocessing.get_context("spawn")) as pool:
         for layer in layers:
-            list(pool.map(execute, map(str, layer)))
+            list(pool.map(execute, map(str, layer), timeout=LONGEST))
 
 
 def execute_all(paths: list[str]) -> None:

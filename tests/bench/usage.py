@@ -42,9 +42,12 @@ class Meter:
 
 
 @contextlib.contextmanager
-def measuring(look_every: float | None = None) -> Iterator[Meter]:
-    """Measure the block; with `look_every` seconds, its memory as well, which costs a little time itself."""
-    meter, looker = Meter(), _Looker(look_every)
+def measuring(look_every: float | None = None, *, with_servers: bool = True) -> Iterator[Meter]:
+    """Measure the block; with `look_every` seconds, its memory as well, which costs a little time itself.
+
+    Not `with_servers`: the memory of what was there before is not its own.
+    """
+    meter, looker = Meter(), _Looker(look_every, frozenset() if with_servers else frozenset(_marked()))
     before, began = _used(), time.perf_counter()
     with looker:
         yield meter
@@ -65,10 +68,10 @@ def end_servers() -> None:
 
 
 class _Looker:
-    """Looks at the memory of all marked processes, in a thread."""
+    """Looks at the memory of all marked processes but some, in a thread."""
 
-    def __init__(self, every: float | None) -> None:
-        self._every, self._end, self.most = every, threading.Event(), 0
+    def __init__(self, every: float | None, but: frozenset[int]) -> None:
+        self._every, self._but, self._end, self.most = every, but, threading.Event(), 0
         self._thread = threading.Thread(target=self._look)
 
     def __enter__(self) -> None:
@@ -82,7 +85,7 @@ class _Looker:
 
     def _look(self) -> None:
         while not self._end.wait(self._every):
-            self.most = max(self.most, sum(map(_memory_of, _marked())))
+            self.most = max(self.most, sum(_memory_of(pid) for pid in _marked() if pid not in self._but))
 
 
 def _used() -> tuple[float, int]:
