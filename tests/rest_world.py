@@ -175,8 +175,10 @@ class World:
         known = {"Authorization": f"Bearer {self.secrets[role]}"} if role else {}
         return asyncio.run(self._ask(method, path, {**known, **headers}, **about))
 
-    async def _ask(self, method: str, path: str, headers: Mapping[str, str], **about: Any) -> httpx.Response:
-        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
+    async def _ask(
+        self, method: str, path: str, headers: Mapping[str, str], prefix: str = "", **about: Any
+    ) -> httpx.Response:
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False, root_path=prefix)
         async with httpx.AsyncClient(transport=transport, base_url=f"http://{HOST}") as client:
             return await client.request(method, path, headers=headers, **about)
 

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from nbflow.access import check_address
-from nbflow.api import Entrance
 from nbflow.errors import Unavailable
 from nbflow.rest import create_app
 from nbflow.settings import STATE
@@ -36,7 +35,7 @@ def start(
         chosen = doors.settings
         place = Place(host=host or chosen.host, port=port or chosen.port, url=chosen.server_url)
         doors.store.open()  # before threads ask for it
-        entrance = Entrance(doors.store, doors.clock)
+        entrance = doors.entrance()
         has_users = entrance.has_users()
         check_address(place.host, has_users=has_users)
         key = read_key(doors.project / STATE)

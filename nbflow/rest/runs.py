@@ -6,7 +6,7 @@ from datetime import date
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import Field
 
 from nbflow import shapes
@@ -61,6 +61,7 @@ class Trigger(Body):
 @route(router, "POST /pipelines/{pipeline}/runs", Api.trigger, status=201, errors=[400, 404])
 def trigger_run(
     api: TheApi,
+    request: Request,
     response: Response,
     pipeline: PipelineName,
     body: Trigger | None = None,
@@ -80,7 +81,7 @@ def trigger_run(
     """
     wanted = body or Trigger()
     run = api.trigger(pipeline, given=wanted.params, when=wanted.logical_date, key=idempotency_key)
-    response.headers["Location"] = f"/api/v1/runs/{run.id}"
+    response.headers["Location"] = request.url_for("show_run", run=run.id).path
     return _status(api, run.id)
 
 

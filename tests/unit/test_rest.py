@@ -125,6 +125,14 @@ def test_a_run_is_triggered_once_for_each_key(world: World) -> None:
     assert world.store.load(run["id"]).run.created_by == "operator"
 
 
+def test_behind_a_proxy_addresses_begin_with_its_prefix(world: World) -> None:
+    answer = world.ask("POST", f"/team{API}/pipelines/nightly/runs", prefix="/team")
+    assert answer.status_code == 201
+    assert answer.headers["Location"] == f"/team{API}/runs/{answer.json()['run']['id']}"
+    assert world.ask("GET", answer.headers["Location"], prefix="/team").status_code == 200
+    assert world.ask("GET", "/team/healthz", None, prefix="/team").status_code == 200
+
+
 def test_a_repair_is_previewed_and_asked_for(world: World) -> None:
     run = world.failed_run()
     world.lead()
