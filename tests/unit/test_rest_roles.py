@@ -137,6 +137,8 @@ def test_the_document_has_every_route_and_nothing_stands_beside_them() -> None:
 
 
 ELSEWHERE = {
+    "backup": "writes a file of the machine that the caller names; whoever may use that runs nbflow db",
+    "restore": "likewise",
     "close_abandoned": "a front door that lives long has nothing to close; the scheduler does",
     "create_run": "executes in the process that calls it; `trigger` asks the scheduler",
     "drive": "likewise",
