@@ -63,11 +63,16 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 
 # The tests start a real PostgreSQL server of their own, and look at the app in a real browser.
 .PHONY: system packages
-system:
+system: $(VENV)/node/node_modules/axe-core
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null \
 	  || $(MAKE) --no-print-directory packages WANTED=postgresql
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
 	  || $(MAKE) --no-print-directory packages WANTED=chromium
+
+# What the tests of the app judge accessibility by.
+$(VENV)/node/node_modules/axe-core: | $(VENV)/bin/python
+	@command -v npm >/dev/null || $(MAKE) --no-print-directory packages WANTED=npm
+	npm install --silent --no-audit --no-fund --prefix $(VENV)/node axe-core@4
 
 packages:
 	@command -v apt-get >/dev/null || { echo "please install: $(WANTED)"; exit 1; }

@@ -6,6 +6,7 @@ A drawing takes no orders. What is new comes from the room of its run, as on the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -13,15 +14,21 @@ from zoneinfo import ZoneInfo
 import panel as pn
 from panel.models.esm import ReactiveESM
 
+from nbflow import graph
+from nbflow.api import RunView
 from nbflow.errors import NotFound
-from nbflow.model import Pipeline
+from nbflow.estimates import Estimate
+from nbflow.model import Pipeline, TaskKey
+from nbflow.run import Attempt
 from nbflow.states import TaskState
 from nbflow_app.format import zone_of
 from nbflow_app.frame import Frame
 from nbflow_app.layout import Layout, layout
+from nbflow_app.pages.run import RunNow
 from nbflow_app.pages.taskrows import TaskRow, task_rows
 from nbflow_app.rooms import News, Rooms
 from nbflow_app.visit import Visit
+from nbflow_app.widgets.gantt import Bar, Course, Gantt
 from nbflow_app.widgets.graph import Graph, Node
 
 ReactiveESM.__javascript_raw__ = []  # its shims run a script in the page, and none of its components is used here
@@ -35,15 +42,30 @@ Drawing = Callable[[], pn.viewable.Viewable]
 def drawings(visit: Callable[[ZoneInfo], Visit], rooms: Rooms, frame: Frame) -> Mapping[str, Drawing]:
     """Address → what Panel serves there."""
 
+    def _link(view: RunView) -> str:
+        return frame.url("/pipelines", view.run.pipeline, "runs", view.run.id, "tasks", "")
+
     def run_graph() -> pn.viewable.Viewable:
         return _of_run(visit(_zone()), pn.state.route_params["run"])
 
     def _of_run(seen: Visit, run: str) -> pn.viewable.Viewable:
         view = seen.api.status(run)
-        link = frame.url("/pipelines", view.run.pipeline, "runs", view.run.id, "tasks", "")
-        graph = Graph(laid_out(view.stored.pipeline), nodes(task_rows(seen, view)), link=link)
-        _follow(rooms, f"run:{view.run.id}", lambda news: graph.update(nodes(news.rows)))
-        return _pane(graph.figure)
+        drawn = Graph(laid_out(view.stored.pipeline), nodes(task_rows(seen, view)), link=_link(view))
+        _follow(rooms, f"run:{view.run.id}", lambda run: drawn.update(nodes(run.rows)))
+        return _pane(drawn.figure)
+
+    def run_times() -> pn.viewable.Viewable:
+        seen = visit(_zone())
+        view = seen.api.status(pn.state.route_params["run"])
+        begin = view.run.started_at or view.run.created_at
+        tasks = [key.address for key in view.tasks]
+        gantt = Gantt(tasks, begin, course(view, seen.api.estimate(view.run.id), seen.now), link=_link(view))
+        _follow(
+            rooms,
+            f"run:{view.run.id}",
+            lambda run: gantt.update(course(run.view, run.estimate, visit(_zone()).now)),
+        )
+        return _pane(gantt.figure)
 
     def pipeline_graph() -> pn.viewable.Viewable:
         """As its manifest is now, or a run of it if `?run=` names one."""
@@ -57,7 +79,11 @@ def drawings(visit: Callable[[ZoneInfo], Visit], rooms: Rooms, frame: Frame) -> 
         waiting = {str(task): Node(state=TaskState.WAITING) for task in pipeline.tasks}
         return _pane(Graph(laid_out(pipeline), waiting).figure)
 
-    return {"/drawings/runs/{run}": run_graph, "/drawings/pipelines/{pipeline}": pipeline_graph}
+    return {
+        "/drawings/runs/{run}": run_graph,
+        "/drawings/runs/{run}/times": run_times,
+        "/drawings/pipelines/{pipeline}": pipeline_graph,
+    }
 
 
 def nodes(rows: Iterable[TaskRow]) -> dict[str, Node]:
@@ -76,12 +102,35 @@ def laid_out(pipeline: Pipeline) -> Layout:
     return _laid_out(tuple((name, task.depends_on) for name, task in pipeline.tasks.items()))
 
 
-def _follow(rooms: Rooms, watch: str, told: Callable[[News], None]) -> None:
+def course(view: RunView, estimate: Estimate | None, now: datetime) -> Course:
+    """When its tasks ran, when the others will, and which of them decide when it ends."""
+    spans = {} if estimate is None else {key.address: (span.start, span.end) for key, span in estimate.spans.items()}
+    tasks = view.stored.pipeline.tasks
+    ends = {key: task.ended_at for key, task in view.tasks.items() if task.ended_at and task.started_at}
+    if estimate is not None:
+        ends |= {key: span.end for key, span in estimate.spans.items()}
+    ups = {key: [TaskKey(up) for up in tasks[key.task].depends_on] for key in view.tasks}
+    return Course(
+        now=view.run.ended_at or now,
+        bars=[_bar(attempt) for tried in view.attempts.values() for attempt in tried if attempt.started_at],
+        rest=spans,
+        critical={key.address for key in graph.critical_path(ups, ends)},
+    )
+
+
+def _bar(of: Attempt) -> Bar:
+    assert of.started_at
+    return Bar(
+        task=of.key.address, number=of.number, state=of.state, start=of.started_at, end=of.ended_at, why=of.reason
+    )
+
+
+def _follow(rooms: Rooms, watch: str, told: Callable[[RunNow], None]) -> None:
     document: Document = pn.state.curdoc
 
     def send(news: News) -> None:
-        if news.rows:
-            document.add_next_tick_callback(lambda: told(news))
+        if (run := news.run) is not None:
+            document.add_next_tick_callback(lambda: told(run))
 
     leave = rooms.join(watch, _zone(), send)
     pn.state.on_session_destroyed(lambda _: leave())

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from nbflow.run import Change
 from nbflow_app.hub import PACE, Hub
-from nbflow_app.pages.taskrows import TaskRow
+from nbflow_app.pages.run import RunNow
 
 log = logging.getLogger("nbflow.app")
 
@@ -27,8 +27,8 @@ class News:
 
     parts: Parts = field(default_factory=dict)
     refresh: bool = False
-    rows: Sequence[TaskRow] = ()
-    """Tasks of a run as they stand now, for its drawings."""
+    run: RunNow | None = None
+    """How the run stands, for its drawings."""
 
     @cached_property
     def text(self) -> str:

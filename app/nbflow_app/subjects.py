@@ -57,8 +57,8 @@ class OneRun:
 
     def news(self, changes: Sequence[Change]) -> News:
         keys = {change.key for change in changes if change.key is not None}
-        parts, rows = run_page.patches(self.visit(), self.frame, self.run, keys)
-        return News(parts=parts, rows=rows, refresh=any(change.key is None for change in changes))
+        parts, now = run_page.patches(self.visit(), self.frame, self.run, keys)
+        return News(parts=parts, run=now, refresh=any(change.key is None for change in changes))
 
 
 @dataclass

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from nbflow.api import RunView
 from nbflow.errors import NotFound
+from nbflow.estimates import Estimate
 from nbflow.model import TaskKey
 from nbflow.states import RunState, TaskState
 from nbflow.text import counted, took
@@ -18,6 +20,15 @@ from nbflow_app.pages.taskrows import WORST_FIRST, TaskRow, since, task_rows
 from nbflow_app.visit import Page, Visit
 
 PARTS = "run_parts.html"
+
+
+@dataclass(frozen=True, slots=True)
+class RunNow:
+    """A run as it stands, for its drawings; `rows` are the tasks that changed."""
+
+    view: RunView
+    rows: list[TaskRow]
+    estimate: Estimate | None
 
 
 def show(visit: Visit) -> Page:
@@ -33,7 +44,7 @@ def show(visit: Visit) -> Page:
         has_canvas=True,
         data={
             "run": run,
-            "head": head(visit, view),
+            "head": head(visit, view, visit.api.estimate(run.id)),
             "rows": rows,
             "failed": [row for row in rows if row.state is TaskState.FAILED],
             "params": run.params,
@@ -45,12 +56,11 @@ def show(visit: Visit) -> Page:
     )
 
 
-def head(visit: Visit, view: RunView) -> dict[str, Any]:
+def head(visit: Visit, view: RunView, ready: Estimate | None) -> dict[str, Any]:
     """What changes while it runs."""
     run = view.run
     counts = Counter(task.state for task in view.tasks.values())
     done = sum(count for state, count in counts.items() if state.is_terminal)
-    ready = None if run.state.is_terminal else visit.api.estimate(run.id)
     return {
         "state": run.state,
         "origin": origin(run),
@@ -87,12 +97,12 @@ def crumbs(view: RunView) -> list[tuple[str, str]]:
     return [(view.run.pipeline, f"/pipelines/{view.run.pipeline}"), (f"Run {view.run.id}", address(view))]
 
 
-def patches(visit: Visit, frame: Frame, run: str, keys: Iterable[TaskKey]) -> tuple[Mapping[str, str], list[TaskRow]]:
-    """What changed on the page of a run, as HTML by element id; and the tasks that it is about."""
-    view = visit.api.status(run)
+def patches(visit: Visit, frame: Frame, run: str, keys: Iterable[TaskKey]) -> tuple[Mapping[str, str], RunNow]:
+    """What changed on the page of a run, as HTML by element id; and how the run stands."""
+    view, estimate = visit.api.status(run), visit.api.estimate(run)
     rows = task_rows(visit, view, _touched(view, keys))
     changed = {f"task-{row.address}": frame.part(PARTS, "task_row", view.run, row) for row in rows}
-    return {"head": frame.part(PARTS, "run_head", head(visit, view)), **changed}, rows
+    return {"head": frame.part(PARTS, "run_head", head(visit, view, estimate)), **changed}, RunNow(view, rows, estimate)
 
 
 def _touched(view: RunView, keys: Iterable[TaskKey]) -> set[TaskKey]:

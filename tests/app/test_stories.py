@@ -1,0 +1,290 @@
+"""What people do in the app, in a real browser, with a real scheduler and real notebooks."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from app_up import Eyes, Up, person
+from making import Project, eventually, write_notebook
+from playwright.sync_api import Browser, Page, expect
+
+expect.set_options(timeout=60_000)  # a busy machine starts a kernel late
+
+AXE = Path(sys.prefix) / "node/node_modules/axe-core/axe.min.js"
+"""`make system` puts it there."""
+
+PICTURES = os.environ.get("NBFLOW_PICTURES")
+"""Where screenshots are kept; without it, in the test's own folder."""
+
+NIGHTLY = """\
+name: nightly
+description: What the shop earned.
+owner: finance
+tags: [revenue]
+schedule: {cron: "0 2 * * *", timezone: America/New_York}
+params:
+  country: {type: str, default: de, choices: [de, fr], description: Whose orders.}
+tasks:
+  load: {notebook: load.ipynb}
+  clean: {notebook: clean.ipynb, depends_on: load}
+  report: {notebook: load.ipynb, depends_on: clean}
+"""
+SLOW = """\
+name: slow
+params: {seconds: {type: int, default: 60}}
+tasks: {wait: {notebook: wait.ipynb, params: {seconds: "{{ params.seconds }}"}}}
+"""
+HOSTILE = (
+    "from IPython.display import HTML, SVG, Javascript, display",
+    "display(HTML('<script>top.pwned = document.cookie</script><b>honest</b>'))",
+    'display(HTML(\'<form action="/sign-out" method=post><button>go</button></form><iframe src="/"></iframe>\'))',
+    "display(Javascript('parent.pwned = 1; fetch(\"/api/v1/runs\")'))",
+    'display(SVG(\'<svg xmlns="http://www.w3.org/2000/svg"><script>top.pwned = 1</script><circle r="9"/></svg>\'))',
+    "display(HTML('<img src=x onerror=\"pwned=1\"><table><tr><td>cell</td></tr>'))",
+    "print('\\x1b[31mred\\x1b[0m', 'x' * 100_000)",
+)
+GOOD = "print('all countries are known')"
+BAD = "raise ValueError('bad country')"
+
+
+def fill(project: Project) -> None:
+    project.pipeline("nightly", NIGHTLY, load=("print('12 orders')",), clean=("rows = 12", BAD, "print('never')"))
+    folder = project.pipeline("slow", SLOW)
+    cells = ("print('first')", "import time", "for _ in range(seconds): time.sleep(1)", "print('last')")
+    write_notebook(folder / "wait.ipynb", *cells, parameters="seconds = 1")
+    project.pipeline("hostile", "name: hostile\ntasks: {show: {notebook: show.ipynb}}\n", show=HOSTILE)
+    project.pipeline("broken", "name: broken\ntasks: {a: {notebook: none.ipynb, depends_on: [b]}}\n")
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    up = Up(tmp_path_factory.mktemp("project"))
+    fill(up.project)
+    up.start()
+    try:
+        yield up
+    finally:
+        up.stop()
+
+
+@pytest.fixture
+def ada(up: Up, chromium: Browser) -> Iterator[Eyes]:
+    """Nothing of what she sees may be faulty, and nothing may come from elsewhere."""
+    with person(up, chromium) as eyes:
+        yield eyes
+        assert eyes.faults == []
+
+
+def trigger(page: Page, **fields: str) -> None:
+    page.get_by_role("link", name="Trigger…").first.click()
+    dialog = page.get_by_role("dialog")
+    for label, value in fields.items():
+        dialog.get_by_label(label).fill(value)
+    dialog.get_by_role("button", name="Trigger").click()
+
+
+def test_a_nightly_run_fails_and_is_repaired(up: Up, ada: Eyes) -> None:
+    page = ada.go("/pipelines/nightly")
+    trigger(page)
+    page.wait_for_url("**/runs/*")
+    expect(page.locator("#task-clean")).to_contain_text("failed")
+    expect(page.locator("#head")).to_contain_text("failed")
+
+    # From the link of an alert: the failing cell is on the screen without a click.
+    run = up.run_of("nightly")
+    page = ada.go(f"/pipelines/nightly/runs/{run}/tasks/clean/1#c3")
+    cell = page.locator("#c3")
+    expect(cell).to_be_in_viewport()
+    expect(cell).to_contain_text("bad country")
+    expect(page.locator("#c2")).not_to_be_visible()
+
+    write_notebook(up.project.folder / "notebooks/nightly/clean.ipynb", "rows = 12", GOOD, "print('now')")
+    page = ada.go(f"/pipelines/nightly/runs/{run}")
+    page.keyboard.press("r")
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("2 tasks run again")
+    expect(dialog).to_contain_text("Changed on disk since they ran")
+    dialog.get_by_label("Note", exact=True).fill("knows the country now")
+    dialog.get_by_role("button", name="Re-run").click()
+    for task in ("load", "clean", "report"):
+        expect(page.locator(f"#task-{task}")).to_contain_text("success")
+    expect(page.locator("#head")).to_contain_text("3 of 3 tasks done")
+    expect(page.locator("#failures")).not_to_contain_text("bad country")
+
+
+def test_trigger_with_a_parameter_watch_the_cells_and_cancel(up: Up, ada: Eyes) -> None:
+    page = ada.go("/pipelines/slow")
+    trigger(page, seconds="300")
+    page.wait_for_url("**/runs/*")
+    expect(page.locator("#task-wait")).to_contain_text("running")
+    expect(page.locator("#task-wait")).to_contain_text("cell 5 of 6")
+    page.locator("#task-wait").get_by_role("link", name="wait", exact=True).click()
+    expect(page.locator("#parameters")).to_contain_text("300")
+    expect(page.locator("#c5")).to_contain_text("running")
+    expect(page.locator("#c3")).to_contain_text("first")
+    page.get_by_role("link", name="Cancel…").click()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel wait").click()
+    page.wait_for_url("**/runs/*")
+    expect(page.locator("#task-wait")).to_contain_text("cancelled")
+    page.locator("#task-wait").get_by_role("link", name="wait", exact=True).click()
+    expect(page.locator("#head")).to_contain_text("cancelled")
+    expect(page.locator("#c6")).to_contain_text("not run")
+
+
+def test_pause_resume_and_mark_with_a_note(up: Up, ada: Eyes) -> None:
+    page = ada.go("/pipelines/nightly")
+    page.get_by_role("link", name="Pause…").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Note", exact=True).fill("the source moves")
+    dialog.get_by_role("button", name="Pause").click()
+    expect(page.locator("#facts")).to_contain_text("paused the source moves")
+    page.get_by_role("link", name="Resume…").click()
+    page.get_by_role("dialog").get_by_role("button", name="Resume").click()
+    expect(page.locator("#facts")).not_to_contain_text("paused")
+
+    write_notebook(up.project.folder / "notebooks/nightly/clean.ipynb", BAD)
+    trigger(page)
+    page.wait_for_url("**/runs/*")
+    expect(page.locator("#task-clean")).to_contain_text("failed")
+    page.get_by_role("link", name="About and actions: clean").click()
+    page.get_by_role("dialog").get_by_role("link", name="Mark…").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Note", exact=True).fill("checked by hand")
+    dialog.get_by_role("button", name="Mark").click()
+    expect(page.locator("#task-clean")).to_contain_text("checked by hand")
+    expect(page.locator("#task-report")).to_contain_text("success")
+    expect(page.locator("#head")).to_contain_text("success")
+
+
+def test_two_people_see_what_one_does(up: Up, ada: Eyes, chromium: Browser) -> None:
+    page = ada.go("/pipelines/slow")
+    trigger(page, seconds="300")
+    page.wait_for_url("**/runs/*")
+    with person(up, chromium) as bob:
+        other = bob.go(f"/pipelines/slow/runs/{up.run_of('slow')}")
+        expect(other.locator("#task-wait")).to_contain_text("running")
+        other.get_by_role("link", name="Cancel run…").click()
+        other.get_by_role("dialog").get_by_role("button", name="Cancel run").click()
+        expect(other.locator("#task-wait")).to_contain_text("cancelled")
+        assert bob.faults == []
+    expect(page.locator("#task-wait")).to_contain_text("cancelled")
+    expect(page.locator("#actions")).not_to_contain_text("Cancel")
+
+
+def test_a_hostile_notebook_reaches_nothing(up: Up, chromium: Browser) -> None:
+    with person(up, chromium) as eyes:
+        page = eyes.go(f"/pipelines/hostile/runs/{up.run_of('hostile')}/tasks/show/1")
+        expect(page.locator("#c7")).to_contain_text("cell")
+        frames = page.locator("iframe")
+        for at in range(page.locator(".nbx-frame").count()):
+            page.locator(".nbx-frame").nth(at).scroll_into_view_if_needed()
+        eventually(lambda: frames.count() >= 2)
+        expect(page.frame_locator("iframe").first.locator("b")).to_have_text("honest")
+        assert page.evaluate("window.pwned") is None
+        assert page.evaluate("document.title").startswith("show, attempt 1")
+        assert [frames.nth(at).get_attribute("sandbox") for at in range(frames.count())] == [
+            "allow-scripts"
+        ] * frames.count()
+        names = {cookie["name"] for cookie in page.context.cookies()}
+        assert any(name.startswith("nbflow-") for name in names), "nobody was signed out"
+        outside = [fault for fault in eyes.faults if "it asked for" in fault]
+        assert outside == []
+
+
+def test_the_keyboard_is_enough(ada: Eyes) -> None:
+    page = ada.go("/pipelines")
+    page.keyboard.press("/")
+    page.keyboard.type("night")
+    expect(page.locator("#rows tbody tr")).to_have_count(1)
+    assert page.url.endswith("?q=night")
+    page.keyboard.press("Escape")
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/pipelines/nightly")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_contain_text("next and previous row")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+# --- every page, in every dress -------------------------------------------------------------------------------------
+
+DRESSES = [
+    (name, size, scheme)
+    for name, size in (("wide", (1440, 900)), ("phone", (390, 844)))
+    for scheme in ("light", "dark")
+]
+
+
+def pages(up: Up) -> dict[str, str]:
+    run, show = up.run_of("nightly"), up.run_of("hostile")
+    return {
+        "now": "/",
+        "pipelines": "/pipelines",
+        "pipeline": "/pipelines/nightly",
+        "manifest": "/pipelines/broken?tab=manifest",
+        "history": "/pipelines/nightly?tab=runs",
+        "trigger": "/pipelines/nightly/trigger",
+        "run": f"/pipelines/nightly/runs/{run}",
+        "rerun": f"/pipelines/nightly/runs/{run}/rerun?task=clean",
+        "notebook": f"/pipelines/nightly/runs/{run}/tasks/clean/1",
+        "outputs": f"/pipelines/hostile/runs/{show}/tasks/show/1",
+        "runs": "/runs",
+        "missing": "/nope",
+    }
+
+
+@pytest.mark.parametrize(("name", "size", "scheme"), DRESSES, ids=[f"{name}-{scheme}" for name, _, scheme in DRESSES])
+def test_every_page_fits_and_is_accessible(
+    up: Up, chromium: Browser, tmp_path: Path, name: str, size: tuple[int, int], scheme: str
+) -> None:
+    folder = Path(PICTURES) if PICTURES else tmp_path
+    axe = AXE.read_text(encoding="utf-8")
+    found: list[str] = []
+    width, height = size
+    with person(up, chromium, viewport={"width": width, "height": height}, color_scheme=scheme) as eyes:
+        for title, path in pages(up).items():
+            page = eyes.go(path)
+            if page.locator("[data-drawing]").count():
+                expect(page.locator("#graph canvas").first).to_be_visible()
+            page.screenshot(path=folder / f"{title}-{name}-{scheme}.png")
+            if (seen := page.evaluate("document.documentElement.scrollWidth")) > width:
+                found.append(f"{title} is {seen} pixels wide")
+            found += [f"{title}: {problem}" for problem in serious(page, axe)]
+    assert found == [], "\n".join(found)
+
+
+def serious(page: Page, axe: str) -> list[str]:
+    """What axe-core calls serious or critical, but for what notebooks bring themselves."""
+    page.evaluate(axe)
+    result: Any = page.evaluate(
+        "axe.run({exclude: [['.nbx-html'], ['.nbx-markdown']]}, {resultTypes: ['violations'], iframes: false})"
+    )
+    return [
+        f"{each['id']}: {node['html'][:120]} {node['failureSummary']}"
+        for each in result["violations"]
+        if each["impact"] in {"serious", "critical"}
+        for node in each["nodes"][:3]
+    ]
+
+
+# --- at the end, for it stops the server ----------------------------------------------------------------------------
+
+
+def test_the_server_restarts_while_a_page_is_open(up: Up, chromium: Browser) -> None:
+    with person(up, chromium) as eyes:
+        page = eyes.go("/runs?state=success")
+        expect(page.locator("#rows tbody tr").first).to_be_visible()
+        up.stop()
+        expect(page.get_by_text("Connection lost")).to_be_visible()
+        up.start()
+        expect(page.get_by_text("Connection lost")).not_to_be_visible()
+        expect(page.locator("#rows tbody tr").first).to_be_visible()
+        assert page.url.endswith("/runs?state=success")
+        assert page.locator("#state").input_value() == "success"
