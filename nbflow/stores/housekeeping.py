@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import JSON, Connection, Table, cast, delete, func, insert, select, update
+from sqlalchemy import JSON, Connection, Select, Table, cast, delete, func, insert, select, update
 
 from nbflow.backfill import BackfillState
 from nbflow.model import PipelineName, RunId
@@ -94,7 +95,7 @@ class SqlHousekeeping(SqlSide):
             return connection.execute(old).rowcount
 
 
-def _removable(given: Sequence[RunId]):  # type: ignore[no-untyped-def]  # a select of two columns
+def _removable(given: Sequence[RunId]) -> Select[Any]:
     asked = select(requests.c.run).where(requests.c.run.in_(given), requests.c.answer.is_(None))
     backfilled = (
         select(backfill_items.c.run)
