@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -33,6 +34,24 @@ class Mark(NamedTuple):
     column: int
 
 
+class Written(NamedTuple):
+    """How a value stands in the text, for edits that replace nothing else. Offsets count characters from 0."""
+
+    start: int = 0
+    """Its anchor is counted in; for an empty value the place behind the colon."""
+    end: int = 0
+    key_start: int = 0
+    key_end: int = 0
+    is_flow: bool = False
+    """Whether it is a list or mapping in brackets."""
+    anchor: str = ""
+    alias: str = ""
+    """The name of the anchor that stands for the value here."""
+
+
+_NOWHERE = Written()
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
     """A value of the document: a scalar, a tuple of nodes, or nodes by key."""
@@ -45,6 +64,7 @@ class Node:
     """Where its key stands; for an item of a list, and for the document, its own place."""
     size: int = 1
     """How many values it holds, aliases counted in full."""
+    written: Written = _NOWHERE
 
     def find(self, *path: str | int) -> Node:
         """The node at the end of a path, or the last one on the way that exists."""
@@ -126,6 +146,13 @@ def _mark(mark: StringMark) -> Mark:
     return Mark(mark.line + 1, mark.column + 1)
 
 
+_COLON = re.compile(r"\s*:")
+
+
+def _offsets(event: Event) -> tuple[int, int]:
+    return event.start_mark.index, event.end_mark.index
+
+
 def _events(text: str) -> Iterator[Event]:
     try:
         yield from YAML(typ="safe", pure=True).parse(text)
@@ -157,7 +184,9 @@ class _Builder:
     """Turns ruamel's events into nodes. Events, because nodes of ruamel have lost which tags were written."""
 
     def __init__(self, text: str, complain: Complain) -> None:
+        self._text = text
         self._events = _events(text)
+        self._closed_at = 0
         self._complain = complain
         self._anchors: dict[str, Node] = {}
 
@@ -184,7 +213,8 @@ class _Builder:
             self._complain(_place(mark, where), f"a manifest has no tags such as '{written}'", "Remove it.")
         match event:
             case AliasEvent():
-                return replace(self._anchored(event), where=where, key=key or mark)
+                written = Written(*_offsets(event), alias=event.anchor)
+                return replace(self._anchored(event), where=where, key=key or mark, written=written)
             case ScalarEvent():
                 value: Any = event.value if event.style else read_scalar(event.value)
                 if value is None and key:
@@ -196,12 +226,22 @@ class _Builder:
             case MappingStartEvent():
                 value = self._entries(where, level + 1)
                 children = list(value.values())
-        node = Node(value, mark, where, key or mark, 1 + sum(child.size for child in children))
+        size = 1 + sum(child.size for child in children)
+        node = Node(value, mark, where, key or mark, size, self._written(event, children))
         if node.size > MOST_VALUES:
             raise _Unreadable(mark, f"more than {MOST_VALUES:,} values, aliases counted in full")
         if anchor := getattr(event, "anchor", None):
             self._anchors[anchor] = node
         return node
+
+    def _written(self, event: Event, children: list[Node]) -> Written:
+        start, end = _offsets(event)
+        is_flow = bool(getattr(event, "flow_style", False))
+        if isinstance(event, MappingStartEvent | SequenceStartEvent):
+            end = self._closed_at if is_flow else max((child.written.end for child in children), default=start)
+        elif getattr(event, "style", None) in {"|", ">"}:
+            end = start + len(self._text[start:end].rstrip())  # blank lines behind it belong to nobody
+        return Written(start, end, is_flow=is_flow, anchor=getattr(event, "anchor", None) or "")
 
     def _anchored(self, event: AliasEvent) -> Node:
         try:
@@ -215,6 +255,7 @@ class _Builder:
         while not isinstance(event := next(self._events), SequenceEndEvent):
             yield self._node(event, f"{where}[{index}]", None, level)
             index += 1
+        self._closed_at = event.end_mark.index
 
     def _entries(self, where: str, level: int) -> dict[str, Node]:
         entries: dict[str, Node] = {}
@@ -222,12 +263,22 @@ class _Builder:
             mark = _mark(event.start_mark)
             name = self._key(event, where, level)
             node = self._node(next(self._events), f"{where}.{name}" if where else str(name), mark, level)
+            node = replace(node, written=self._keyed(node.written, *_offsets(event)))
             if name in entries:
                 message = f"the key '{name}' is here twice"
                 self._complain(_place(mark, node.where), message, f"The first is in line {entries[name].key.line}.")
             elif name is not None:
                 entries[name] = node
+        self._closed_at = event.end_mark.index
         return entries
+
+    def _keyed(self, written: Written, start: int, end: int) -> Written:
+        """With the place of the key; an empty value, which ruamel puts before the next token, goes to its colon."""
+        if written.start == written.end:
+            behind = _COLON.match(self._text, end)
+            at = behind.end() if behind else end
+            written = written._replace(start=at, end=at)
+        return written._replace(key_start=start, key_end=end)
 
     def _key(self, event: Event, where: str, level: int) -> str | None:
         """The key as text; None where it can be none. What is wrong with it is said at once."""

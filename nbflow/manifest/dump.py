@@ -33,13 +33,17 @@ def dump(pipeline: Pipeline) -> str:
 _PLAIN = re.compile(r"[\w/](?:[\w ./()+-]*[\w.)])?", re.ASCII)
 
 
+def is_harmless(text: str) -> bool:
+    """True where the text means itself without quotes, in brackets too."""
+    return _PLAIN.fullmatch(text) is not None and read_scalar(text) == text
+
+
 class _Representer(SafeRepresenter):
     """Quotes every text that is not harmless: ruamel itself writes some, such as `:0`, that it cannot read."""
 
 
 def _text(representer: SafeRepresenter, text: str) -> ScalarNode:
-    is_plain = _PLAIN.fullmatch(text) and read_scalar(text) == text
-    return representer.represent_scalar("tag:yaml.org,2002:str", text, style=None if is_plain else '"')
+    return representer.represent_scalar("tag:yaml.org,2002:str", text, style=None if is_harmless(text) else '"')
 
 
 _Representer.add_representer(str, _text)

@@ -11,14 +11,15 @@ from nbflow.params.names import NAMES, TASK_NAMES
 from nbflow.params.templates import Path, is_template, references
 from nbflow.text import did_you_mean
 
-_TEMPLATED = ("params", "when", "env", "for_each", "wait_for", "reads", "produces")
+TEMPLATED = ("params", "when", "env", "for_each", "wait_for", "reads", "produces")
+"""The keys of a task, and of the defaults, whose texts may be templates."""
 
 
 def check_references(reading: Reading, report: Report, env: Collection[str] | None) -> None:
     """Add every template that is broken, or refers to something that can never be there."""
     upstreams = _all_upstreams(reading)
     for task in reading.pipeline.tasks:
-        for key in _TEMPLATED:
+        for key in TEMPLATED:
             for part in reading.parts(task, key):
                 for node in part.texts():
                     for message, hint in _problems(node.value, reading, task, upstreams[task], env):

@@ -1,0 +1,83 @@
+"""Carry out a command on a manifest's text, or say why not. No text leaves here that does not say what was asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+from nbflow.errors import InvalidInput, NbflowError, Problem
+from nbflow.manifest import check
+from nbflow.manifest.document import MOST_LEVELS, Node, read
+from nbflow.manifest.edit.changes import change
+from nbflow.manifest.edit.commands import Command
+from nbflow.manifest.edit.patches import Overlap, patched
+from nbflow.manifest.edit.places import Entangled
+from nbflow.manifest.edit.rewrite import rewrite, same
+from nbflow.manifest.report import Report
+
+_KEY_OF_A_TASK = 3
+"""How deep in the document `tasks.clean.retries` is."""
+
+
+def apply(text: str, command: Command) -> str:
+    """The manifest's text with the command carried out; the very text where that changes nothing.
+
+    Raises NotFound, Conflict or InvalidInput with the reason, where the command, or what the manifest would then be,
+    is wrong: an edit never adds an error to those that the manifest has.
+    """
+    root = _root(text)
+    values = change(root.plain(), command)
+    if same(root.plain(), values):
+        return text
+    edited = _edited(text, root, values)
+    _refuse_errors(_errors(edited), _errors(text))
+    return edited
+
+
+@lru_cache(maxsize=8)
+def _root(text: str) -> Node:
+    report = Report("pipeline.yaml")
+    root = read(text, report.error)
+    for problem in report.problems:
+        raise InvalidInput(problem.message, where=f"line {problem.line}, column {problem.column}", hint=problem.hint)
+    if root is None or not isinstance(root.value, dict):
+        raise InvalidInput("the manifest must be a mapping", where="line 1, column 1")
+    return root
+
+
+@lru_cache(maxsize=8)
+def _errors(text: str) -> tuple[Problem, ...]:
+    return tuple(problem for problem in check(text)[1] if problem.severity == "error")
+
+
+def _edited(text: str, root: Node, values: Mapping[str, Any]) -> str:
+    for whole_from in (MOST_LEVELS, _KEY_OF_A_TASK):
+        try:
+            edited = patched(text, rewrite(text, root, values, whole_from=whole_from))
+            if same(_root(edited).plain(), values):
+                return edited
+        except (Overlap, Entangled, NbflowError):
+            continue
+    where = next(_differences(root.plain(), values, ""))
+    message = f"{where} is written in a way that cannot be changed here"
+    raise InvalidInput(message, where=where, hint="Change it in the text.")
+
+
+def _differences(before: Any, after: Any, where: str) -> Iterator[str]:
+    """Where two values differ, as deep as both are mappings."""
+    if not isinstance(before, dict) or not isinstance(after, dict):
+        yield where or "the manifest"
+        return
+    for name in {**before, **after}:
+        if name not in before or name not in after or not same(before[name], after[name]):
+            yield from _differences(before.get(name), after.get(name), f"{where}.{name}" if where else name)
+
+
+def _refuse_errors(errors: tuple[Problem, ...], before: tuple[Problem, ...]) -> None:
+    if len(errors) <= len(before):
+        return
+    known = {(problem.where, problem.message) for problem in before}
+    added = (problem for problem in errors if (problem.where, problem.message) not in known)
+    problem = next(added, errors[-1])
+    raise InvalidInput(problem.message, where=problem.where, hint=problem.hint)
