@@ -16,7 +16,7 @@ from nbflow.manifest.report import Report
 from nbflow.manifest.surroundings import Surroundings, check_surroundings
 from nbflow.model import Pipeline
 
-__all__ = ["Surroundings", "check", "dump", "json_schema", "parse"]
+__all__ = ["Surroundings", "check", "dump", "examine", "json_schema", "parse"]
 
 
 def parse(text: str, *, file: str = "pipeline.yaml", around: Surroundings | None = None) -> Pipeline:
@@ -34,16 +34,22 @@ def check(
 
     `file` is the manifest's path from the project folder: messages begin with it, and no notebook may lie outside.
     """
-    report, around = Report(file), around or Surroundings()
+    report = Report(file)
     root = document.read(text, report.error)
-    found = attempt(MANIFEST, root, report) if root else ()
-    if root is None or not found:
-        return None, report.problems
+    pipeline = examine(root, report, around or Surroundings()) if root else None
+    return None if report.has_errors else pipeline, report.problems
+
+
+def examine(root: document.Node, report: Report, around: Surroundings) -> Pipeline | None:
+    """The pipeline of a document, as far as it can be understood; adds to the report what is wrong with it."""
+    found = attempt(MANIFEST, root, report)
+    if not found:
+        return None
     reading = build(root, found[0])
     check_text(reading, report)
     check_references(reading, report, around.env)
     check_surroundings(reading, report, around)
-    return None if report.has_errors else reading.pipeline, report.problems
+    return reading.pipeline
 
 
 def json_schema() -> dict[str, Any]:

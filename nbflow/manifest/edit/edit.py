@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from nbflow.errors import InvalidInput, NbflowError, Problem
-from nbflow.manifest import check
+from nbflow.manifest import Surroundings, examine
 from nbflow.manifest.document import MOST_LEVELS, Node, read
 from nbflow.manifest.edit.changes import change
 from nbflow.manifest.edit.commands import Command
@@ -48,7 +48,9 @@ def _root(text: str) -> Node:
 
 @lru_cache(maxsize=8)
 def _errors(text: str) -> tuple[Problem, ...]:
-    return tuple(problem for problem in check(text)[1] if problem.severity == "error")
+    report = Report("pipeline.yaml")
+    examine(_root(text), report, Surroundings())
+    return tuple(problem for problem in report.problems if problem.severity == "error")
 
 
 def _edited(text: str, root: Node, values: Mapping[str, Any]) -> str:
