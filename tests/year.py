@@ -142,26 +142,36 @@ class Killed(BaseException):
     """The process is gone."""
 
 
+WRITES = ("apply", "apply", "apply", "fire", "claim", "release", "renew", "lead")
+"""What a process dies at, the more often the more there is to lose."""
+
+
 class Mortal:
-    """A store as a process sees it that is killed before or after one of its coming calls."""
+    """A store as a process sees it that is doomed: it is killed before or after a write that is to come."""
 
     def __init__(self, store: DictStore, chance: Random) -> None:
         self._store, self._chance = store, chance
-        self.calls_left: int | None = None
+        self._doom: tuple[str, int] | None = None
+
+    def doom(self) -> None:
+        """Die at the third `apply` from now on, say."""
+        self._doom = (self._chance.choice(WRITES), self._chance.randrange(1, 9))
 
     def __getattr__(self, name: str) -> Any:
         verb = getattr(self._store, name)
-        return verb if self.calls_left is None else lambda *given, **named: self._call(verb, given, named)
+        if self._doom is None or name != self._doom[0]:
+            return verb
+        return lambda *given, **named: self._write(verb, given, named)
 
-    def _call(self, verb: Callable[..., Any], given: Any, named: Any) -> Any:
-        assert self.calls_left is not None
-        self.calls_left -= 1
-        if self.calls_left < 0 and self._chance.random() < 0.5:
-            raise Killed
-        answer = verb(*given, **named)
-        if self.calls_left < 0:
-            raise Killed
-        return answer
+    def _write(self, verb: Callable[..., Any], given: Any, named: Any) -> Any:
+        assert self._doom is not None
+        name, left = self._doom
+        self._doom = (name, left - 1)
+        if left > 1:
+            return verb(*given, **named)
+        if self._chance.random() < 0.7:
+            verb(*given, **named)
+        raise Killed
 
 
 class World:
@@ -188,10 +198,21 @@ class World:
 
     def go_to(self, when: datetime) -> None:
         """Live until an instant: turn by turn while something happens, else from event to event."""
-        while (now := self.clock.now()) < when:
-            is_busy = self._step()
-            later = now + LOOK if is_busy else max(now + GRAIN, min(self._events(now), default=when))
-            self.clock.advance(min(later, when) - now)
+        while self.clock.now() < when:
+            self._turn(when)
+
+    def until_dead(self, victim: Process) -> None:
+        """Live until a doomed process has met its end, at its write or after some hours without one."""
+        latest = self.clock.now() + 4 * HOUR
+        while victim in self.processes and self.clock.now() < latest:
+            self._turn(latest)
+        if victim in self.processes:
+            self.end(victim)
+
+    def _turn(self, latest: datetime) -> None:
+        now, is_busy = self.clock.now(), self._step()
+        later = now + LOOK if is_busy else max(now + GRAIN, min(self._events(now), default=latest))
+        self.clock.advance(min(later, latest) - now)
 
     def _step(self) -> bool:
         """One turn of every process; whether anything came of it."""
@@ -272,7 +293,7 @@ def _moment(world: World, until: datetime) -> datetime:
 
 
 def _trouble(world: World) -> None:
-    """A process dies within its next writes or ends in order, another one comes, or a pipeline is paused."""
+    """A process dies at a write that is to come or ends in order, another one comes, or a pipeline is paused."""
     kind, paused = world.chance.random(), None
     if kind < 0.1:
         paused = _paused(world, world.chance.choice(world.pipelines))
@@ -292,9 +313,8 @@ def _end(world: World, victim: Process, *, in_order: bool) -> None:
         victim.leave()
         world.end(victim)
         return
-    victim.store.calls_left = world.chance.randrange(40)
-    while victim in world.processes:
-        world.go_to(world.clock.now() + MINUTE)
+    victim.store.doom()
+    world.until_dead(victim)
 
 
 def _paused(world: World, pipeline: Pipeline) -> Pipeline | None:
