@@ -5,7 +5,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 SUDO   := $(shell test "$$(id -u)" = 0 || command -v sudo)
 
-.PHONY: demo test check soak bench docs picture clean
+.PHONY: demo app test check soak bench docs picture clean
 
 PUBLISHED := notebooks/daily_orders_by_region/published/orders_by_region_2026-03-31
 
@@ -18,6 +18,10 @@ demo: $(VENV)/.examples
 	@printf '  %s\n' "$(BIN)/nbflow logs latest clean_orders" "$(BIN)/nbflow logs latest aggregate_orders --html log.html"
 	@printf '\n%s\n' "Let a step fail, see what it blocks and what goes on, and repair the run:"
 	@printf '  %s\n' "$(BIN)/nbflow run black_friday -p fail_in=join" "$(BIN)/nbflow rerun latest -p fail_in=none"
+
+# The shipped pipelines in the app, until Ctrl-C.
+app: $(VENV)/.examples
+	$(BIN)/nbflow demo .nbflow/demo
 
 test: $(VENV)/.dev system check
 	$(BIN)/pytest -n 2 --dist loadgroup

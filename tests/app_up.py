@@ -29,9 +29,9 @@ class Up:
 
     def start(self) -> None:
         self._process = self.project.spawn("up", "--port", str(self.port))
-        self.link = str(eventually(self._link, within=90))
+        self.link = str(eventually(self.link_told, within=90))
 
-    def _link(self) -> str | None:
+    def link_told(self) -> str | None:
         said = (self.project.folder / "nbflow.stderr").read_text()
         found = re.search(r"open (http://\S+token=\w+)", said)
         return found[1] if found else None

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from nbflow.cli import alerts, definitions, looking, people, running, scheduling, serving, ticks, upkeep
+from nbflow.cli import alerts, definitions, demo, looking, people, running, scheduling, serving, ticks, upkeep
 from nbflow.cli.session import Debug, Project, Session
 
 app = typer.Typer(
@@ -38,5 +38,5 @@ def _shared(
     ctx.obj = Session(project=project, debug=debug)
 
 
-for _commands in (definitions, ticks, running, looking, scheduling, serving, alerts, people, upkeep):
+for _commands in (definitions, ticks, running, looking, scheduling, serving, demo, alerts, people, upkeep):
     _commands.add_to(app)

@@ -552,7 +552,7 @@ def test_every_command_has_help(name: str) -> None:
     assert "--debug" in done.stdout
 
 
-ACTIONS = {"init", "cancel", "retry-now", "pause", "resume", "up", "scheduler", "app"}
+ACTIONS = {"init", "cancel", "retry-now", "pause", "resume", "up", "scheduler", "app", "demo"}
 """Commands that print no result."""
 
 
