@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from nbflow.errors import InvalidInput
 from nbflow.manifest.checks import wrong_notebook
 from nbflow.manifest.reading import Reading
 from nbflow.manifest.report import Report
+from nbflow.manifest.touching import Touches, check_touches
 from nbflow.model import Param, Task
 from nbflow.params import check, is_template
 from nbflow.text import did_you_mean, join_names
@@ -33,6 +35,9 @@ class Surroundings:
     notebooks: Callable[[str], Notebook] | None = None
     """Reads the notebook at a path relative to the manifest. Raises NotFound with the nearest name as the hint, or
     InvalidInput where it cannot be read."""
+    touches: Callable[[str, Mapping[str, Any]], Touches] | None = None
+    """What the notebook at a path reads and writes with these parameters; its files as seen from the manifest. Raises
+    like `notebooks`."""
     kernels: Collection[str] | None = None
     pools: Mapping[str, int] | None = None
     """Places of each pool."""
@@ -54,6 +59,19 @@ def check_surroundings(reading: Reading, report: Report, around: Surroundings) -
         if notebook is not None:
             _check_names(reading, report, task, notebook)
             _check_values(reading, report, task, notebook)
+    if around.touches is not None and len(reading.pipeline.tasks) > 1:
+        check_touches(reading, report, _touches(reading, report, around.touches))
+
+
+def _touches(
+    reading: Reading, report: Report, touches: Callable[[str, Mapping[str, Any]], Touches]
+) -> Mapping[str, Touches]:
+    found: dict[str, Touches] = {}
+    for name, task in reading.pipeline.tasks.items():
+        if task.notebook and not wrong_notebook(task.notebook, report.file):
+            with suppress(InvalidInput):  # said where the notebook was read
+                found[name] = touches(task.notebook, task.params)
+    return found
 
 
 def _check_channels(reading: Reading, report: Report, channels: Collection[str]) -> None:

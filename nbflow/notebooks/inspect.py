@@ -18,7 +18,7 @@ from nbflow.errors import InvalidInput, NotFound
 from nbflow.model import Param
 from nbflow.ports import Signature
 
-_TAG = "parameters"
+TAG = "parameters"
 _PYTHON_MAGICS = frozenset({"capture", "prun", "time", "timeit"})
 """Cell magics below which there is Python."""
 _CELL_MAGIC = re.compile(r"\s*%%(\w+)")
@@ -57,7 +57,7 @@ def inspect(notebook: Path | Mapping[str, Any]) -> Signature:
         cells=len(content["cells"]),
         params=None,
     )
-    cell = next((cell for cell in content["cells"] if _TAG in cell.get("metadata", {}).get("tags", ())), None)
+    cell = next((cell for cell in content["cells"] if TAG in cell.get("metadata", {}).get("tags", ())), None)
     if cell is None:
         return signature
     is_python = signature.language in {"python", "ipython"}
@@ -117,7 +117,7 @@ def _python(source: str) -> tuple[tuple[Param, ...], bool]:
     cell_magic = _CELL_MAGIC.match(source)
     if cell_magic and cell_magic[1] not in _PYTHON_MAGICS:
         return (), True
-    parsed = _parse(source)
+    parsed = parse(source)
     if parsed is None:
         return _tolerant(source), True
     tree, text = parsed
@@ -135,7 +135,7 @@ def _python(source: str) -> tuple[tuple[Param, ...], bool]:
     return tuple(found.values()), is_open
 
 
-def _parse(source: str) -> tuple[ast.Module, str] | None:
+def parse(source: str) -> tuple[ast.Module, str] | None:
     """The code with its magics taken out, and its text without them; None where it is no Python even so.
 
     Only a line that Python refuses is taken for a magic: `%` may also begin a line of an honest expression.

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from nbflow.errors import InvalidInput, NotFound, Problem
 from nbflow.manifest import Surroundings, check
-from nbflow.notebooks.inspect import inspect
+from nbflow.manifest.touching import Touches
+from nbflow.notebooks.inspect import inspect, read
+from nbflow.notebooks.touches import touches
 from nbflow.ports import Definition, Signature
 from nbflow.settings import Settings
 from nbflow.text import did_you_mean, join_names
@@ -95,6 +98,7 @@ class Reader:
     def _around(self, folder: Path) -> Surroundings:
         return Surroundings(
             notebooks=partial(self._beside, folder),
+            touches=partial(self._touches, folder),
             kernels=self._kernels,
             pools=self._settings.pools,
             channels=self._settings.channels,
@@ -110,6 +114,12 @@ class Reader:
             names = [Path(os.path.relpath(each, folder)).as_posix() for each in near]
             message = f"notebook '{notebook}' does not exist"
             raise NotFound(message, where=str(path), hint=did_you_mean(notebook, names)) from None
+
+    def _touches(self, folder: Path, notebook: str, given: Mapping[str, Any]) -> Touches:
+        if self._beside(folder, notebook).language not in {"python", "ipython"}:
+            return Touches()
+        path = Path(os.path.normpath(folder / notebook))
+        return touches(read(path), given, Path(os.path.relpath(path.parent, folder)).as_posix())
 
     def _refuse_twins(self, definition: Definition, named_so: Sequence[Path]) -> Definition:
         if not definition.name or len(named_so) == 1:
