@@ -10,7 +10,12 @@ from pathlib import Path
 import pytest
 from app_server import HTML, Running, served, xsrf_of
 from app_world import FAILS, World
+from nbflow_app.frame import Frame
 from nbflow_app.gate import PUBLIC
+from nbflow_app.handlers import FormHandler, Site
+from nbflow_app.hub import Hub
+from nbflow_app.rooms import Rooms
+from nbflow_app.routes import routes
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.ioloop import IOLoop
 from tornado.websocket import websocket_connect
@@ -71,6 +76,15 @@ def test_only_pages_with_a_drawing_may_make_functions_from_text(running: Running
         policy = client.get(f"/pipelines/nightly/runs/{run.id}").headers["Content-Security-Policy"]
     assert "'unsafe-eval'" in policy
     assert "'unsafe-inline'" not in policy.split("script-src")[1].split(";")[0]
+
+
+def test_every_handler_of_ours_declares_its_role_and_every_form_an_operators(running: Running) -> None:
+    site = Site(api=running.api, clock=running.world.clock, frame=Frame())
+    rooms = Rooms(Hub(running.world.api()), lambda watch, zone: pytest.fail("nobody watches"))
+    own = {each for _, each, _ in routes(site, rooms, running.world.attempts._renderer, frozenset(), None)}  # type: ignore[arg-type]
+    assert {handler.role for handler in own} == {None, Role.VIEWER, Role.OPERATOR}  # type: ignore[attr-defined]
+    assert {handler.__name__ for handler in own if handler.role is None} == {"AssetHandler"}  # type: ignore[attr-defined]
+    assert FormHandler.role is Role.OPERATOR
 
 
 # --- errors ---------------------------------------------------------------------------------------------------------
