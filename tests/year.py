@@ -366,8 +366,6 @@ class Ledger:
             ended = [each.run for each in store.finished(name) if each.run not in asked]
             for run in ended:
                 self._close(store.load(run), store.attempts(run))
-                # Whoever died between a run's end and letting go of it left a lease behind.
-                store.release(store.claim(run, "ledger", now=now, ttl=SECOND, force=True))
             assert set(store.remove_runs(ended)) == set(ended)
             store.forget(ended)
         store.remove_messages(now)

@@ -104,7 +104,7 @@ def _removable(given: Sequence[RunId]) -> Select[Any]:
     )
     return (
         select(runs.c.id, runs.c.pipeline)
-        .where(runs.c.id.in_(given), ~UNFINISHED, runs.c.owner.is_(None))
+        .where(runs.c.id.in_(given), ~UNFINISHED)
         .where(runs.c.id.not_in(asked), runs.c.id.not_in(backfilled))
         .order_by(runs.c.id)
     )

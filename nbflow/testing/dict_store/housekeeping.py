@@ -84,4 +84,4 @@ class Housekeeping(Kept):
         active = {number for number, each in self._backfills.items() if each.state.is_active}
         is_backfilled = any(each.item.run == run for number in active for each in self._items[number])
         is_asked = any(left.run == run and left.answer is None for left in self._requests.values())
-        return record.run.state.is_terminal and record.lease is None and not is_backfilled and not is_asked
+        return record.run.state.is_terminal and not is_backfilled and not is_asked

@@ -69,14 +69,18 @@ class HousekeepingContract:
 
     def test_a_run_that_somebody_needs_is_not_removed(self, store: Store) -> None:
         add(store, "unfinished")
-        finish(store, "owned")
-        store.claim(RunId("owned"), "engine", now=NOW, ttl=timedelta(seconds=15))
         finish(store, "asked")
         store.ask(RunId("asked"), CancelRequested(by="ada"), now=NOW)
         before = everything(store)
-        assert store.remove_runs([RunId(name) for name in ("unfinished", "owned", "asked")]) == []
+        assert store.remove_runs([RunId(name) for name in ("unfinished", "asked")]) == []
         assert everything(store) == before
         assert store.leftovers(10) == []
+
+    def test_a_lease_that_a_dead_owner_left_keeps_no_ended_run(self, store: Store) -> None:
+        finish(store, "r1")
+        left = store.claim(RunId("r1"), "engine", now=NOW, ttl=timedelta(seconds=15))
+        assert store.remove_runs([RunId("r1")]) == ["r1"]
+        store.release(left)
 
     def test_a_run_of_an_active_backfill_stays_until_that_has_ended(self, store: Store) -> None:
         leader = see(store)
