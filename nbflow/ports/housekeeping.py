@@ -31,7 +31,8 @@ class HousekeepingStore(Protocol):
         """Remove runs with all that belongs to them; returns those removed.
 
         Passed over are runs that have not ended, that were asked for something, or that belong to an active backfill.
-        An owner is no hindrance: it has nothing more to do, and one that died may have left its lease behind. Each removed one is a leftover until `forget` is told that its folder is gone.
+        An owner is no hindrance: it has nothing more to do, and one that died may have left its lease behind. Each
+        removed run is a leftover until `forget` is told that its folder is gone.
         """
         ...
 
