@@ -8,10 +8,11 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, assert_never
 
+from hands import NAMES, Line, manifests, text_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nbflow.errors import NbflowError
+from nbflow.errors import NbflowError, Problem
 from nbflow.manifest import check, dump, parse
 from nbflow.manifest.edit import (
     AddTask,
@@ -28,7 +29,6 @@ from nbflow.manifest.edit import (
     apply,
 )
 from nbflow.model import Pipeline, Task, TaskName
-from tests.hands import NAMES, Line, manifests, text_of
 
 names = st.sampled_from((*NAMES, "tidy", "report_2"))
 positions = st.tuples(st.integers(-99, 99), st.floats(-1e6, 1e6))
@@ -203,6 +203,31 @@ def own(lines: list[Line], command: Command) -> set[str]:
 
 def of_task(owner: str, name: str) -> bool:
     return re.fullmatch(rf"(alias )?tasks\.{name}([ .].*)?", owner) is not None
+
+
+scraps = st.sampled_from(
+    ["{", "}", "[", "]", ": ", "- ", "\n", "&a ", "*a", "? ", "!!str ", "#", "'", '"', "\t", "|", "\u2028"]
+)
+
+
+@settings(max_examples=200)
+@given(manifests(), st.lists(st.tuples(st.integers(0, 600), st.integers(0, 9), scraps), max_size=3), commands)
+def test_an_edit_of_a_damaged_text_adds_no_error_or_is_refused(
+    manifest: tuple[list[Line], str, str], damages: list[tuple[int, int, str]], command: Command
+) -> None:
+    text = text_of(manifest)
+    for at, cut, scrap in damages:
+        text = text[:at] + scrap + text[at + cut :]
+    edited = outcome(text, command)
+    if isinstance(edited, NbflowError):
+        assert edited.where
+    else:
+        assert len(errors(edited)) <= len(errors(text))
+        assert outcome(edited, command) == edited
+
+
+def errors(text: str) -> list[Problem]:
+    return [problem for problem in check(text)[1] if problem.severity == "error"]
 
 
 @settings(max_examples=100)
