@@ -23,7 +23,7 @@ class View {
     this.critical.glyph.fill_color = {value: theme.accent}
     this.now.line_color = theme.accent
     this.grid.grid_line_color = theme.edge
-    for (const axis of this.axes) axis.major_label_text_color = theme.text
+    for (const axis of this.axes) axis.setv({major_label_text_color: theme.text, axis_label_text_color: theme.dim})
   }
 
   // Attempts that have not ended reach to now.

@@ -162,7 +162,7 @@ class Gantt:
         first = self._first_row(course, seen)
         y = Range1d(0.4 - first - seen, 0.6 - first, bounds=(0.4 - len(self._row), 0.6), syncable=False)
         plot = looks.canvas(
-            height=seen * ROW + 90, x_range=self._x, y_range=y, x_axis_type="linear", y_axis_type="linear"
+            height=seen * ROW + 110, x_range=self._x, y_range=y, x_axis_type="linear", y_axis_type="linear"
         )
         _dress(plot, list(self._row))
         mappers = looks.Mappers()
@@ -213,6 +213,9 @@ def _dress(plot: figure, tasks: Sequence[str]) -> None:
     axis.major_label_overrides = {-at: looks.fitted(name, NAME_WIDTH, size=12) for at, name in enumerate(tasks)}
     plot.xaxis[0].ticker = AdaptiveTicker(base=60, mantissas=[1, 2, 5, 10, 15, 30], min_interval=1, desired_num_ticks=5)
     plot.xaxis[0].formatter = CustomJSTickFormatter(code=_TELL_SECONDS)
+    plot.xaxis[0].axis_label = "underlined: critical path · hatched: expected"
+    plot.xaxis[0].axis_label_text_font, plot.xaxis[0].axis_label_text_font_size = looks.FONT, "11px"
+    plot.xaxis[0].axis_label_text_font_style = "normal"
     for each in (axis, plot.xaxis[0]):
         each.axis_line_color = each.major_tick_line_color = each.minor_tick_line_color = None
         each.major_label_text_font, each.major_label_text_font_size = looks.FONT, "12px"
