@@ -48,11 +48,13 @@ def touches(notebook: Mapping[str, Any], given: Mapping[str, Any], folder: str =
     if any(_MOVES.search(cell["source"]) for cell in cells):
         return Touches()  # its paths begin somewhere else
     parsed = [(TAG in cell.get("metadata", {}).get("tags", ()), parse(cell["source"])) for cell in cells]
-    trees = [(is_given, code[0]) for is_given, code in parsed if code]
-    finder = _Finder([tree for _, tree in trees])
-    for is_given, tree in trees:
-        finder.learn(tree, given if is_given else {})
-    found = [each for _, tree in trees for each in finder.find(tree)]
+    finder = _Finder([code[0] for _, code in parsed if code])
+    finder.give(given)  # without a tagged cell they are set before all others, as papermill does it
+    for is_default, code in parsed:
+        finder.learn(code[0] if code else ast.Module([], []))
+        if is_default:
+            finder.give(given)
+    found = list(finder.find())
     name = partial(_called, folder)
     return Touches(
         frozenset(name(kind, text) for verb, kind, text in found if verb == "reads"),
@@ -77,27 +79,34 @@ class _Finder:
         nodes = [node for tree in trees for node in ast.walk(tree)]
         self._set = Counter(node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store))
         self._set.update(node.arg for node in nodes if isinstance(node, ast.arg))
+        self._calls = [node for node in nodes if isinstance(node, ast.Call)]
         self._known: dict[str, str] = {}
 
-    def learn(self, tree: ast.Module, given: Mapping[str, Any]) -> None:
+    def give(self, given: Mapping[str, Any]) -> None:
+        for name, value in given.items():
+            self._set_name(name, str(value) if isinstance(value, str | int) and not isinstance(value, bool) else None)
+
+    def learn(self, tree: ast.Module) -> None:
+        """Follow the assignments at the top of a cell."""
         for statement in tree.body:
             match statement:
                 case (
                     ast.Assign(targets=[ast.Name(id=name)], value=ast.expr() as value)
                     | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value)
-                ) if self._set[name] == 1:
-                    text = _plain(given[name]) if name in given else self._text(value)
-                    if text is not None:
-                        self._known[name] = text
+                ):
+                    self._set_name(name, self._text(value))
 
-    def find(self, tree: ast.Module) -> Iterator[_Found]:
-        for node in ast.walk(tree):
+    def _set_name(self, name: str, text: str | None) -> None:
+        self._known.pop(name, None)
+        if text is not None and self._set[name] <= 1:
+            self._known[name] = text
+
+    def find(self) -> Iterator[_Found]:
+        for node in self._calls:
             match node:
                 case ast.Call(func=ast.Name(id="open")):
                     yield from self._opened(node, node.args[0] if node.args else None, node.args[1:2])
-                case ast.Call(func=ast.Attribute(attr="open", value=path)) if _is_path(path) or isinstance(
-                    path, ast.Name
-                ):
+                case ast.Call(func=ast.Attribute(attr="open", value=path)) if _may_be_path(path):
                     yield from self._opened(node, path, node.args[:1])
                 case ast.Call(func=ast.Attribute(attr="to_sql")):
                     yield from self._table(node, "writes", node.args[:1] or _words(node, "name"))
@@ -167,12 +176,8 @@ class _Finder:
         return posixpath.join(posixpath.dirname(text), name) or "."
 
 
-def _plain(value: Any) -> str | None:
-    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else None
-
-
-def _is_path(node: ast.expr) -> bool:
-    return isinstance(node, ast.Call) and _is_join(node.func)
+def _may_be_path(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) or (isinstance(node, ast.Call) and _is_join(node.func))
 
 
 def _is_join(func: ast.expr) -> bool:

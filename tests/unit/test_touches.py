@@ -18,7 +18,7 @@ from nbflow.settings import Settings
 from nbflow.workspace import FolderWorkspace
 
 EXAMPLES = Path(__file__).parents[2] / "notebooks"
-PARAMETERS = 'day = "2026-04-01"\nsource: str = "data/in.csv"\nn = 3\nisnt = None'
+PARAMETERS = 'day = "2026-04-01"\nfile = f"{day}.csv"\nsource: str = "data/in.csv"\nn = 3\nisnt = None'
 ORDERS_TABLE = "the table orders"
 TEMPLATE = "{{ run_date }}"
 
@@ -29,6 +29,11 @@ FOUND: list[tuple[str, dict[str, Any], list[str], list[str]]] = [
     ("pd.read_csv(source)", {}, ["data/in.csv"], []),
     ("pd.read_csv(source)", {"source": "b.csv"}, ["b.csv"], []),
     ("pd.read_csv(isnt)", {}, [], []),
+    ("pd.read_csv(file)", {"day": "x"}, ["2026-04-01.csv"], []),  # set before the task's value comes in
+    ("pd.read_csv(new)", {"new": "b.csv"}, ["b.csv"], []),
+    ('new = "c.csv"\npd.read_csv(new)', {"new": "b.csv"}, ["c.csv"], []),
+    ("new = f()\npd.read_csv(new)", {"new": "b.csv"}, [], []),
+    ("pd.read_csv(source)", {"source": ["b.csv"]}, [], []),
     ('pd.read_csv(f"data/{day}/{n}.csv")', {}, ["data/2026-04-01/3.csv"], []),
     ('pd.read_csv(f"data/{day}/x.csv")', {"day": TEMPLATE}, ["data/{{ run_date }}/x.csv"], []),
     ('pd.read_csv(f"data/{day:>5}.csv")', {}, [], []),
@@ -60,6 +65,11 @@ def test_only_what_the_text_says_for_sure_is_found(
 ) -> None:
     cells = [new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}), new_code_cell(code)]
     assert touches(new_notebook(cells=cells), given) == Touches(frozenset(reads), frozenset(writes))
+
+
+def test_without_a_cell_for_them_parameters_come_first() -> None:
+    notebook = new_notebook(cells=[new_code_cell('pd.read_csv(a); b = "b.csv"; pd.read_csv(b)')])
+    assert touches(notebook, {"a": "x.csv", "b": "x.csv"}).reads == {"x.csv", "b.csv"}
 
 
 def test_paths_begin_at_the_folder_of_the_notebook() -> None:
