@@ -42,6 +42,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python tests/bench/compare.py --out bench.md $(if $(ONLY),--only $(ONLY))
 	$(if $(ONLY),,$(BIN)/python tests/bench/history.py)
 	$(if $(ONLY),,$(BIN)/python tests/bench/drawing.py)
+	$(if $(ONLY),,$(BIN)/python tests/bench/viewers.py)
 
 docs: $(VENV)/.dev
 	$(BIN)/python docs/generate.py

@@ -59,7 +59,7 @@ def drawings(visit: Callable[[ZoneInfo], Visit], rooms: Rooms, frame: Frame) -> 
         view = seen.api.status(pn.state.route_params["run"])
         begin = view.run.started_at or view.run.created_at
         tasks = [key.address for key in view.tasks]
-        gantt = Gantt(tasks, begin, course(view, seen.api.estimate(view.run.id), seen.now), link=_link(view))
+        gantt = Gantt(tasks, begin, course(view, seen.api.finish(view.stored), seen.now), link=_link(view))
         _follow(
             rooms,
             f"run:{view.run.id}",

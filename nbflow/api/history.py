@@ -15,6 +15,7 @@ from nbflow.estimates import Estimate, Past
 from nbflow.model import PipelineName, RunId, TaskKey, TaskName
 from nbflow.ports import (
     Progress,
+    StoredRun,
 )
 from nbflow.run import (
     Attempt,
@@ -109,8 +110,14 @@ class History(Reasons):
     @needs(Role.VIEWER)
     def estimate(self, ref: str) -> Estimate | None:
         """When a run will probably have ended; None where it has, or nothing is known of it."""
-        live = live_run(self._store.load(self._store.find_run(ref)))
-        return None if live.has_ended else self.past(live.run.pipeline).finish(live, self._clock.now())
+        return self.finish(self._store.load(self._store.find_run(ref)))
+
+    @needs(Role.VIEWER)
+    def finish(self, stored: StoredRun) -> Estimate | None:
+        """The same of a run that was just read."""
+        if stored.run.state.is_terminal:
+            return None
+        return self.past(stored.run.pipeline).finish(live_run(stored), self._clock.now())
 
     @needs(Role.VIEWER)
     def changes(self, after: int = 0, ref: str | None = None) -> Sequence[Change]:

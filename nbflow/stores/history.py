@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from sqlalchemy import func, select
 
@@ -41,7 +42,7 @@ class SqlHistory(SqlListing):
             live = {attempt.key: attempt for attempt in map(attempt_of, live_rows)}
             task_rows = connection.execute(select(task_runs).where(task_runs.c.run == run)).mappings()
             tasks = {key_of(each): task_of(each, live) for each in task_rows}
-        pipeline = from_json(Pipeline, json.loads(row["document"]))
+        pipeline = _pipeline(row["document"])
         return StoredRun(
             run=run_of(row), pipeline=pipeline, tasks={key: tasks[key] for key in _in_order(tasks, pipeline)}
         )
@@ -89,6 +90,11 @@ class SqlHistory(SqlListing):
         if found is None:
             raise NotFound(f"there is no manifest '{sha256}'")
         return str(found)
+
+
+@lru_cache(maxsize=64)  # every look at a run reads the same frozen pipeline
+def _pipeline(document: str) -> Pipeline:
+    return from_json(Pipeline, json.loads(document))
 
 
 def _in_order(keys: Mapping[TaskKey, object], pipeline: Pipeline) -> list[TaskKey]:

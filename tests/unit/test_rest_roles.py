@@ -142,6 +142,7 @@ ELSEWHERE = {
     "close_abandoned": "a front door that lives long has nothing to close; the scheduler does",
     "create_run": "executes in the process that calls it; `trigger` asks the scheduler",
     "drive": "likewise",
+    "finish": "for the app, which has read the run already; `estimate` reads it",
     "latest_change": "for the app, which follows from now on",
     "past": "what `estimate` is made of",
     "preview_prune": "for the process that removes: the scheduler, or nbflow prune",

@@ -79,7 +79,7 @@ def _failures(visit: Visit, view: RunView) -> list[Failure]:
 
 
 def _going(visit: Visit, view: RunView) -> Going:
-    run, estimate = view.run, visit.api.estimate(view.run.id)
+    run, estimate = view.run, visit.api.finish(view.stored)
     done = sum(task.state.is_terminal for task in view.tasks.values())
     return Going(
         pipeline=run.pipeline,

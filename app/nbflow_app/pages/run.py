@@ -44,7 +44,7 @@ def show(visit: Visit) -> Page:
         has_canvas=True,
         data={
             "run": run,
-            "head": head(visit, view, visit.api.estimate(run.id)),
+            "head": head(visit, view, visit.api.finish(view.stored)),
             "rows": rows,
             "failed": [row for row in rows if row.state is TaskState.FAILED],
             "params": run.params,
@@ -99,7 +99,8 @@ def crumbs(view: RunView) -> list[tuple[str, str]]:
 
 def patches(visit: Visit, frame: Frame, run: str, keys: Iterable[TaskKey]) -> tuple[Mapping[str, str], RunNow]:
     """What changed on the page of a run, as HTML by element id; and how the run stands."""
-    view, estimate = visit.api.status(run), visit.api.estimate(run)
+    view = visit.api.status(run)
+    estimate = visit.api.finish(view.stored)
     rows = task_rows(visit, view, _touched(view, keys))
     changed = {f"task-{row.address}": frame.part(PARTS, "task_row", view.run, row) for row in rows}
     return {"head": frame.part(PARTS, "run_head", head(visit, view, estimate)), **changed}, RunNow(view, rows, estimate)
