@@ -35,9 +35,12 @@ class LiveHandler(WebSocketHandler):
     async def open(self, *_: str) -> None:
         zone: ZoneInfo = zone_cookie(self)
         try:
-            self._leave = self._rooms.join(self.get_query_argument("watch", ""), zone, self._send)
+            self._leave = await self._rooms.enter(self.get_query_argument("watch", ""), zone, self._send)
         except NbflowError:
             self.close(4404, "nothing to watch")
+            return
+        if self.ws_connection is None:  # gone meanwhile
+            self._leave()
 
     def on_message(self, message: str | bytes) -> None:
         """Nothing is ordered this way."""

@@ -112,11 +112,17 @@ class Rooms:
         self._rooms: dict[tuple[str, str], Room] = {}
         hub.watch(self._tell)
 
-    def join(self, watch: str, zone: ZoneInfo, send: Send) -> Callable[[], None]:
-        """Be told from now on; returns what ends it. An empty room is closed."""
+    async def enter(self, watch: str, zone: ZoneInfo, send: Send) -> Callable[[], None]:
+        """Be told from now on; returns what ends it. Raises NotFound."""
+        if (watch, zone.key) in self._rooms:
+            return self.join(watch, zone, send)
+        return self.join(watch, zone, send, await asyncio.to_thread(self._subject, watch, zone))
+
+    def join(self, watch: str, zone: ZoneInfo, send: Send, subject: Subject | None = None) -> Callable[[], None]:
+        """The same at once. An empty room is closed."""
         place = (watch, zone.key)
         if place not in self._rooms:
-            self._rooms[place] = Room(self._subject(watch, zone))
+            self._rooms[place] = Room(subject or self._subject(watch, zone))
         room = self._rooms[place]
         room.members.add(send)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from nbflow.errors import NotFound
 from nbflow.model import TaskKey
 from nbflow.run import Change
+from nbflow.states import TaskState
 from nbflow_app.frame import Frame
 from nbflow_app.pages import run as run_page
 from nbflow_app.pages.attempt import AttemptPage, attempt_of
@@ -16,6 +18,10 @@ from nbflow_app.visit import Visit
 
 VisitNow = Callable[[], Visit]
 """A visit of the app itself, as a viewer, at the time of the call."""
+
+
+PROGRESS = 2.0
+"""Seconds between two looks at how far running tasks have come."""
 
 
 @dataclass
@@ -45,12 +51,12 @@ class OnePipeline:
 
 @dataclass
 class OneRun:
-    """The rows of its tasks. What runs is looked at again at a pulse, for how far it has come."""
+    """The rows of its tasks. While something runs it is looked at again at a pulse, for how far it has come."""
 
     run: str
     visit: VisitNow
     frame: Frame
-    pulse: float = 2
+    pulse: float = PROGRESS
 
     def concerns(self, change: Change) -> bool:
         return change.run == self.run
@@ -58,6 +64,7 @@ class OneRun:
     def news(self, changes: Sequence[Change]) -> News:
         keys = {change.key for change in changes if change.key is not None}
         parts, now = run_page.patches(self.visit(), self.frame, self.run, keys)
+        self.pulse = PROGRESS if any(row.state is TaskState.RUNNING for row in now.rows) else 0
         return News(parts=parts, run=now, refresh=any(change.key is None for change in changes))
 
 
@@ -102,10 +109,10 @@ def subject_of(watch: str, visit: VisitNow, frame: Frame, attempts: AttemptPage)
             return OnePipeline(name)
         case "run":
             return OneRun(str(visit().api.status(name).run.id), visit, frame)
-        case "attempt":
-            run, task, number = name.split("/")
-            subject = OneAttempt(run, task, int(number), visit, attempts)
-            subject.has_log = attempts.parts(visit(), run, task, int(number)) is not None
+        case "attempt" if found := re.fullmatch(r"([^/]+)/([^/]+)/(\d{1,9})", name):
+            run, task, number = found[1], found[2], int(found[3])
+            subject = OneAttempt(run, task, number, visit, attempts)
+            subject.has_log = attempts.parts(visit(), run, task, number) is not None
             subject.pulse = subject.next_pulse()
             return subject
         case _:
