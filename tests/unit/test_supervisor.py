@@ -58,9 +58,9 @@ SERVICES = """
 import signal, sys, time
 from nbflow.supervisor import Supervisor
 service = '''
-import signal, sys, time
-signal.signal(signal.{heeds}, lambda *_: (print("told", "{heeds}", flush=True), sys.exit(0)))
-print("up", flush=True)
+import os, signal, time
+signal.signal(signal.{heeds}, lambda *_: (os.write(1, b"told {heeds}\\\\n"), os._exit(0)))
+os.write(1, b"up\\\\n")
 time.sleep(60)
 '''
 commands = {
