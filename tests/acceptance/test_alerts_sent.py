@@ -12,6 +12,10 @@ import pytest
 from making import Project, write_notebook
 from receivers import Hook, Mailbox, hook, mailbox
 
+from nbflow.text import counted
+
+pytestmark = pytest.mark.xdist_group("alerts_sent")  # one story, told in order
+
 SECRET = "hunter2hunter2"
 MANIFEST = """
     name: nightly
@@ -115,7 +119,7 @@ def test_a_backup_brings_every_run_and_log_into_another_project(project: Project
     file = tmp_path / "backup.tar.gz"
     done = project.nbflow("db", "backup", str(file))
     assert done.returncode == 0
-    assert done.stderr.startswith(f"{file}: 2 runs, ")
+    assert done.stderr.startswith(f"{file}: {counted(len(project.json('runs')['runs']), 'run')}, ")
     with tarfile.open(file) as tar:
         contents = [tar.extractfile(member) for member in tar if member.isfile()]
         assert all(SECRET.encode() not in each.read() for each in contents if each)

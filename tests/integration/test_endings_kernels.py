@@ -6,6 +6,8 @@ import ast
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -26,7 +28,14 @@ def bash(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {"JUPYTER_PATH": str(prefix / "share" / "jupyter")}
 
 
-def test_what_a_kernel_finds(tmp_path: Path) -> None:
+@pytest.fixture
+def runtime() -> Iterator[Path]:
+    """A user's runtime folder: its path is short enough for sockets, as pytest's own folders are not."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        yield Path(folder).resolve()
+
+
+def test_what_a_kernel_finds(tmp_path: Path, runtime: Path) -> None:
     source = """
 import os, sys
 import helpers
@@ -40,9 +49,7 @@ facts = dict(env=interesting, cwd=os.getcwd(), marker=marker, session=os.getsid(
 print(facts)"""
     attempt = Attempt(tmp_path, notebook(source), env={"MY_REGION": "emea"})
     (attempt.project / "helpers.py").write_text("NAME = 'beside the notebook'")
-    run_folder = tmp_path / "run"
-    run_folder.mkdir()
-    attempt.run(XDG_RUNTIME_DIR=str(run_folder), NBFLOW_SECRET_OTHER="not for everybody")
+    attempt.run(XDG_RUNTIME_DIR=str(runtime), NBFLOW_SECRET_OTHER="not for everybody")
     facts = ast.literal_eval(attempt.shown(1))
     assert facts["env"] == {
         "MY_REGION": "emea",
@@ -51,13 +58,13 @@ print(facts)"""
         "NBFLOW_TASK": "clean",
         "NBFLOW_ATTEMPT": "1",
         "NBFLOW_ATTEMPT_TOKEN": attempt.order.token,
-        "XDG_RUNTIME_DIR": str(run_folder),
+        "XDG_RUNTIME_DIR": str(runtime),
     }
     assert facts["cwd"] == str(attempt.project)
     assert facts["marker"] == [str(attempt.folder.marker)]
     assert facts["session"] is True
     assert facts["helper"] == "beside the notebook"
-    assert facts["folder"] == str(run_folder / f"nbflow-{os.getuid()}" / attempt.order.token[:12])
+    assert facts["folder"] == str(runtime / f"nbflow-{os.getuid()}" / attempt.order.token[:12])
     assert facts["mode"] == 0o700
     assert facts["sockets"] == ["kernel-1", "kernel-2", "kernel-3", "kernel-4", "kernel-5", "kernel.json"]
     assert not Path(facts["folder"]).exists()
