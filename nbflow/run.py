@@ -326,7 +326,6 @@ class Decision:
     answers: tuple[Answer, ...] = ()
     orders: tuple[Order, ...] = ()
     notices: tuple[Notice, ...] = ()
-    wake_at: datetime | None = None
 
     @property
     def is_empty(self) -> bool:

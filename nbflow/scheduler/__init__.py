@@ -21,10 +21,7 @@ from nbflow.scheduler.backfilling import Backfilling
 from nbflow.scheduler.catalog import Catalog
 from nbflow.scheduler.firing import Firing
 
-__all__ = ["LOOK", "TTL", "Scheduler"]
-
-TTL = LEADER_TTL
-"""How long the leader leads without a sign of life (semantics §9)."""
+__all__ = ["LOOK", "Scheduler"]
 
 LOOK = timedelta(seconds=0.5)
 """Between two looks for what others have written."""
@@ -103,7 +100,7 @@ class Scheduler:
         return self.leader
 
     def _leads(self, now: datetime) -> bool:
-        if self._renewed_at is None or now - self._renewed_at >= TTL / 3 or now < self._renewed_at:
+        if self._renewed_at is None or now - self._renewed_at >= LEADER_TTL / 3 or now < self._renewed_at:
             self._renewed_at = now
             self._renew(now)
         return self.leader is not None
@@ -112,7 +109,7 @@ class Scheduler:
         led, before, at = self.leader is not None, self._store.leader(), self._store.now(now)
         is_dead = before is not None and not self._owners.is_alive(before, at)
         try:
-            self.leader = self._store.lead(self._engine.name, now=at, ttl=TTL, force=is_dead)
+            self.leader = self._store.lead(self._engine.name, now=at, ttl=LEADER_TTL, force=is_dead)
         except Conflict:
             self._stand_by()
         else:

@@ -40,11 +40,6 @@ class Firing:
         for known in due:
             self._fire(leader, known, unfinished[known.pipeline.name], now)
 
-    def wake_at(self) -> datetime | None:
-        """When the next tick of all is due."""
-        found = (self._due(known) for known in self._catalog.active())
-        return min((due for due in found if due is not None), default=None)
-
     def _due(self, known: Known) -> datetime | None:
         """The first tick that is not decided on; worked out once for each schedule and cursor."""
         timing, cursor = known.pipeline.schedule, known.standing.cursor
