@@ -23,8 +23,10 @@ demo: $(VENV)/.examples
 app: $(VENV)/.examples
 	$(BIN)/nbflow demo .nbflow/demo
 
+# The same every time: property tests repeat their examples (plain `pytest` looks for new ones), and the tests of a file
+# stay together, in its order. The files with the longest tests come first by the alphabet, short ones are left to the end.
 test: $(VENV)/.dev system check
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --hypothesis-profile repeated
 
 # Style, types and the floors of the architecture.
 check: $(VENV)/.dev
@@ -43,6 +45,10 @@ bench: $(VENV)/.dev
 	$(if $(ONLY),,$(BIN)/python tests/bench/history.py)
 	$(if $(ONLY),,$(BIN)/python tests/bench/drawing.py)
 	$(if $(ONLY),,$(BIN)/python tests/bench/viewers.py)
+	$(if $(ONLY),,$(BIN)/python tests/bench/printing.py)
+	$(if $(ONLY),,$(BIN)/python tests/bench/showing.py)
+	$(if $(ONLY),,$(BIN)/python tests/bench/editing.py)
+	$(if $(ONLY),,$(BIN)/python tests/bench/canvas.py)
 
 docs: $(VENV)/.dev
 	$(BIN)/python docs/generate.py

@@ -26,7 +26,7 @@ def commands() -> str:
     """Every command with its arguments and options."""
     root = get_command(app)
     context = typer.Context(root, info_name="nbflow")
-    return "\n".join([f"{NOTE}\n# Commands\n\n{root.help}\n", *_commands(root, context, "nbflow")])
+    return "\n".join([f"{NOTE}\n# Commands\n\n{root.help}\n\n{root.epilog}\n", *_commands(root, context, "nbflow")])
 
 
 def _commands(group: Any, context: typer.Context, words: str) -> Iterator[str]:

@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
-import os
+import gc
 import sys
 
 
 def main() -> None:
-    """Run the command line. A reader that closes the pipe early (`nbflow list | head -1`) ends it without a word."""
+    """Run the command line; ends with SystemExit."""
     if sys.platform == "win32":
         sys.stderr.write("nbflow does not run on Windows itself; use it in the Windows Subsystem for Linux (WSL).\n")
         sys.exit(2)
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a terminal may lack the icons
+    from nbflow.streams import OutputLost, open_streams
+
+    open_streams()
     from nbflow.cli import app
 
     try:
-        app()
-    finally:
-        _flush()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
+    except OutputLost as error:
+        sys.exit(f"error: {error}")
 
 
-def _flush() -> None:
-    """Flush here what Python would flush at its exit, where a closed pipe could only be reported."""
+def program() -> None:
+    """`main` in a process of its own. Python would look for garbage at its end: ten times as long as the end takes."""
     try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        main()
+    except KeyboardInterrupt:  # before a command had begun
+        sys.exit(130)
+    finally:
+        gc.freeze()
 
 
 if __name__ == "__main__":
-    main()
+    program()

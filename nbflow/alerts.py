@@ -9,11 +9,15 @@ from typing import Any, Protocol, TypeVar
 from nbflow.live import LiveRun
 from nbflow.model import Pipeline, TaskKey
 from nbflow.notice import Notice, NoticeKind
+from nbflow.pace import is_over
 from nbflow.run import Run, TaskRun
 from nbflow.states import RunState
 
 QUIET = timedelta(hours=1)
 """At most one message in this time about one pipeline in one channel; the next one tells how many were held back."""
+
+LONGEST = timedelta(hours=1)
+"""No message waits longer than this for its next try."""
 
 
 # --- what is told of a run ------------------------------------------------------------------------------------------
@@ -57,22 +61,40 @@ def about_run(
         channels=channels,
         at=now,
         pipeline=pipeline.name,
-        timezone=timezoneabout_run(pipeline),
+        timezone=_timezone(pipeline),
         run=run.id,
         **about,
     )
 
 
-def timezoneabout_run(pipeline: Pipeline) -> str:
+def backfill_paused(pipeline: Pipeline, backfill: int, reason: str, now: datetime) -> tuple[Notice, ...]:
+    """The scheduler paused a backfill; each pause is told, to those who hear of ticks that start no run."""
+    kind, channels = NoticeKind.PAUSED, pipeline.alerts.on_missed
+    told = Notice(
+        id=f"{kind}/{pipeline.name}/{backfill}/{now.isoformat(timespec='seconds')}",
+        kind=kind,
+        channels=channels,
+        at=now,
+        pipeline=pipeline.name,
+        timezone=_timezone(pipeline),
+        text=f"backfill {backfill}: {reason}; when that is mended: nbflow backfill resume {backfill}",
+    )
+    return (told,) if channels else ()
+
+
+def _timezone(pipeline: Pipeline) -> str:
     return pipeline.schedule.timezone if pipeline.schedule else "UTC"
 
 
 # --- what is told of the scheduler ----------------------------------------------------------------------------------
 
 
-def restarted(engine: str, before: str, channels: tuple[str, ...], now: datetime) -> tuple[Notice, ...]:
-    """Engine `engine` leads now; `before` led until it vanished."""
-    kind, text = NoticeKind.RESTARTED, f"{before} ended without a word; {engine} has taken over"
+def restarted(
+    engine: str, before: str, channels: tuple[str, ...], now: datetime, *, is_dead: bool
+) -> tuple[Notice, ...]:
+    """Engine `engine` leads now; `before` led until it vanished, or stopped to give signs of life."""
+    how = "ended without a word" if is_dead else "gives no sign of life"
+    kind, text = NoticeKind.RESTARTED, f"{before} {how}; {engine} has taken over"
     name = f"{kind}/{before}/{engine}"
     return (Notice(id=name, kind=kind, channels=channels, at=now, text=text),) if channels else ()
 
@@ -82,7 +104,7 @@ def restarted(engine: str, before: str, channels: tuple[str, ...], now: datetime
 
 def backoff(tries: int) -> timedelta:
     """The wait after that many tries that failed: 1, 2, 4 minutes and so on, never above an hour."""
-    return min(timedelta(minutes=2 ** min(tries - 1, 6)), timedelta(hours=1))
+    return min(timedelta(minutes=2 ** min(tries - 1, 6)), LONGEST)
 
 
 class Waiting(Protocol):
@@ -102,11 +124,12 @@ def pick(waiting: Sequence[W], sent_at: datetime | None, now: datetime) -> tuple
     """Of the messages about one pipeline in one channel, oldest first: the one to send now, and those that join it.
 
     `sent_at` is when the last one was sent. One that was tried before is tried again alone, and the others wait for it:
-    what was sent once is never sent as part of another message.
+    what was sent once is never sent as part of another message. Times that lie too far ahead were written by a clock
+    that was wrong, and hold nothing up.
     """
     begun = [each for each in waiting if each.tries]
     if begun:
-        return (begun[0], ()) if begun[0].due <= now else None
-    if not waiting or (sent_at is not None and now - sent_at < QUIET):
+        return None if now < begun[0].due <= now + LONGEST else (begun[0], ())
+    if not waiting or not is_over(QUIET, sent_at, now):
         return None
     return waiting[-1], waiting[:-1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from itertools import islice, takewhile
@@ -58,6 +58,12 @@ class Backfill:
     created_at: datetime
     created_by: str = ""
     note: str | None = None
+    """Why it was asked for."""
+    changed_at: datetime | None = None
+    """When it came to its state; None while nobody has changed it."""
+    changed_by: str | None = None
+    reason: str | None = None
+    """Why it was brought to its state: a person's note, or what keeps the scheduler from going on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +177,8 @@ def _overlap(one: Backfill, other: Backfill) -> bool:
     return one.start <= other.end and other.start <= one.end
 
 
-def check_change(backfill: Backfill, state: BackfillState) -> None:
-    """Raises Conflict for a backfill that has ended, or is in that state already."""
+def changed(backfill: Backfill, state: BackfillState, *, by: str, note: str, now: datetime) -> Backfill:
+    """Brought to another state. Raises Conflict where it has ended, or is in that state already."""
     if not backfill.state.is_active or backfill.state is state:
         raise Conflict(f"backfill {backfill.id} is {backfill.state}")
+    return replace(backfill, state=state, changed_at=now, changed_by=by or None, reason=note or None)

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import IO
 
 from nbflow.errors import InvalidInput, Unavailable
+from nbflow.files import whole_file
 from nbflow.ports.housekeeping import BackupContent
-from nbflow.stores.copying import Plain, Row, dump, load
+from nbflow.stores.copying import Plain, Row, dump, load, require_empty
 from nbflow.stores.database import Database
+from nbflow.text import fault
 
 FORMAT = 1
 ABOUT, ROWS, OUTPUTS, FROZEN = "backup.json", "rows", "outputs", "frozen"
@@ -49,14 +51,18 @@ class TarBackups:
     # --- reading -------------------------------------------------------------------------------------------------
 
     def restore(self, path: Path) -> BackupContent:
-        """Files first, and last the rows, in one transaction: what is killed half way can be begun again."""
+        """Files first, and last the rows, in one transaction: what is killed half way can be begun again.
+
+        Where there are rows already, no file is touched: it could be of one of their runs.
+        """
+        require_empty(self._open())
         try:
-            with tarfile.open(path) as tar, tempfile.TemporaryDirectory(dir=path.parent, prefix=".restore-") as spool:
-                return self._restore(tar, Path(spool))
+            with tarfile.open(path) as tar, _spool(self._frozen.parent) as spool:
+                return self._restore(tar, spool)
         except (tarfile.TarError, EOFError, KeyError, ValueError) as error:
             raise InvalidInput(f"{path} is no backup that can be read: {error}") from error
         except OSError as error:
-            raise Unavailable(f"{path} cannot be restored: {error}") from error
+            raise Unavailable(f"{path} cannot be restored: {fault(error)}") from error
 
     def _restore(self, tar: tarfile.TarFile, spool: Path) -> BackupContent:
         files = 0
@@ -76,21 +82,23 @@ class TarBackups:
 
 
 @contextmanager
+def _spool(beside: Path) -> Iterator[Path]:
+    """A folder for the rows, where the rest goes as well: a backup may lie where nothing can be written."""
+    beside.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=beside, prefix=".restore-") as folder:
+        yield Path(folder)
+
+
+@contextmanager
 def _made_whole(path: Path) -> Iterator[IO[bytes]]:
     """A file for its owner alone, because it has the tokens of live attempts; it is there whole, or not at all."""
     if path.exists():
         raise InvalidInput(f"{path} exists already", hint="Name another file.")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        with whole_file(path, mode=0o600) as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
     except OSError as error:
-        raise Unavailable(f"{path} cannot be written: {error.strerror or error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+        raise Unavailable(f"{path} cannot be written: {fault(error)}") from error
 
 
 def _add_table(

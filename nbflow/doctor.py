@@ -9,13 +9,16 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from nbflow.api import Check, SchedulerView
 from nbflow.errors import NbflowError
 from nbflow.ports import MessageState, Outbox, Workspace
-from nbflow.text import counted, join_names
+from nbflow.text import counted, fault, join_names, seconds_text
 
 LOW_DISK = 1024**3
 """Bytes below which `doctor` warns: a gibibyte holds the outputs of one careless cell."""
@@ -23,21 +26,37 @@ LOW_DISK = 1024**3
 MOST_MESSAGES = 100
 """Messages in trouble that are looked at."""
 
+SKEW = 5.0
+"""Seconds by which the machine's clock may differ from the database's."""
+
+
+class Store(Outbox, Protocol):
+    """Messages, and the time that the database has."""
+
+    def now(self, local: datetime) -> datetime: ...
+
 
 def checks(
     *,
     project: Path,
     outputs: Path,
-    open_store: Callable[[], Outbox],
+    open_store: Callable[[], object],
+    is_begun: Callable[[], bool],
+    store: Store,
     find_scheduler: Callable[[], SchedulerView | None],
     workspace: Workspace,
     channels: Mapping[str, Sequence[str]] | None = None,
+    find_place: Callable[[], str | None] = lambda: None,
 ) -> Sequence[Callable[[], Check]]:
-    """The checks of one project, in the order in which a person would look."""
+    """The checks of one project, in the order in which a person would look.
+
+    `find_place` gives what engines call the folder on this machine, if one ever ran here.
+    """
     looks: dict[str, Callable[[], Check]] = {
         "system": _system,
-        "project folder": lambda: _folder("project folder", project),
-        "database": lambda: _database(open_store),
+        "project folder": lambda: _project(project, find_place()),
+        "database": lambda: _database(open_store, is_begun),
+        "clock": lambda: _clock(store),
         "scheduler": lambda: _scheduler(find_scheduler()),
         "outputs folder": lambda: _folder("outputs folder", outputs),
         "disk": lambda: _disk(outputs),
@@ -45,7 +64,7 @@ def checks(
         "secrets": lambda: _secrets(project / ".nbflow" / "secrets.toml"),
         "kernels": _python_kernel,
         "pipelines": lambda: _manifests(workspace),
-        "alerts": lambda: _alerts(channels or {}, open_store),
+        "alerts": lambda: _alerts(channels or {}, store),
     }
     return tuple(partial(_looked, name, look) for name, look in looks.items())
 
@@ -56,12 +75,20 @@ def _looked(name: str, look: Callable[[], Check]) -> Check:
         return look()
     except NbflowError as error:
         return Check(name=name, is_fine=False, message=error.message, hint=error.hint)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        return Check(name=name, is_fine=False, message=f"{place}{fault(error)}")
     except Exception as error:
         return Check(name=name, is_fine=False, message=f"{type(error).__name__}: {error}")
 
 
 def _system() -> Check:
     return Check(name="system", is_fine=True, message=f"Python {platform.python_version()} on {platform.platform()}")
+
+
+def _project(path: Path, place: str | None) -> Check:
+    found = _folder("project folder", path)
+    return replace(found, message=f"{found.message}, known as {place}") if place else found
 
 
 def _folder(name: str, path: Path) -> Check:
@@ -71,18 +98,35 @@ def _folder(name: str, path: Path) -> Check:
     return Check(name=name, is_fine=False, message=f"{existing} is not writable", hint="Change its owner or mode.")
 
 
-def _database(open_store: Callable[[], object]) -> Check:
+def _database(open_store: Callable[[], object], is_begun: Callable[[], bool]) -> Check:
+    if not is_begun():
+        return Check(name="database", is_fine=True, message="none yet; the first run makes it")
     return Check(name="database", is_fine=True, message=str(open_store()))
+
+
+def _clock(store: Store) -> Check:
+    local = datetime.now(UTC)
+    ahead = (local - store.now(local)).total_seconds()
+    if abs(ahead) < SKEW:
+        return Check(name="clock", is_fine=True, message=f"{local.astimezone():%Y-%m-%d %H:%M:%S %Z}")
+    message = f"{seconds_text(abs(ahead))} {'ahead of' if ahead > 0 else 'behind'} the database's"
+    return Check(
+        name="clock", is_fine=False, message=message, hint="Runs start by the scheduler's clock: set both right."
+    )
 
 
 def _scheduler(found: SchedulerView | None) -> Check:
     if found is None:
         message = "none is running; nbflow up starts the runs of schedules"
         return Check(name="scheduler", is_fine=True, message=message)
-    if found.is_alive:
-        return Check(name="scheduler", is_fine=True, message=f"{found.engine} leads")
-    message = f"{found.engine} is gone without a word, last seen {found.expires:%Y-%m-%d %H:%M} UTC"
-    return Check(name="scheduler", is_fine=False, message=message, hint="Start another: nbflow up.")
+    if not found.is_alive:
+        message = f"{found.engine} is gone without a word, last seen {found.expires:%Y-%m-%d %H:%M} UTC"
+        return Check(name="scheduler", is_fine=False, message=message, hint="Start another: nbflow up.")
+    if found.silence is not None:
+        message = f"{found.engine} gave its last sign of life {seconds_text(found.silence.total_seconds())} ago"
+        hint = "It is stopped, or cannot write to the database: look at its process and its log."
+        return Check(name="scheduler", is_fine=False, message=message, hint=hint)
+    return Check(name="scheduler", is_fine=True, message=f"{found.engine} leads")
 
 
 def _disk(outputs: Path) -> Check:
@@ -147,14 +191,14 @@ def _manifests(workspace: Workspace) -> Check:
     return Check(name="pipelines", is_fine=True, message=f"{len(definitions)} found")
 
 
-def _alerts(channels: Mapping[str, Sequence[str]], open_store: Callable[[], Outbox]) -> Check:
+def _alerts(channels: Mapping[str, Sequence[str]], store: Store) -> Check:
     """Whether every address can be used, and every message could be sent."""
     from nbflow.notify import unknown_addresses
 
     if wrong := unknown_addresses(channels):
         message = f"Apprise does not understand {join_names(wrong)}"
         return Check(name="alerts", is_fine=False, message=message, hint="Correct the addresses in nbflow.toml.")
-    troubled = open_store().messages(only_troubled=True, limit=MOST_MESSAGES)
+    troubled = store.messages(only_troubled=True, limit=MOST_MESSAGES)
     if troubled:
         lost = sum(each.state is MessageState.DROPPED for each in troubled)
         latest = troubled[0]

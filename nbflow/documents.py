@@ -126,13 +126,14 @@ class WhyDocument(TypedDict):
 
 class RepairDocument(TypedDict):
     """Addresses of the tasks that would run again, of those whose notebook changed, and of those that keep results
-    that they made with the old parameters.
+    that they made with the old parameters. `manifest_changed`: the run keeps the manifest that it began with.
     """
 
     run: str
     again: list[str]
     changed_notebooks: list[str]
     old_params: list[str]
+    manifest_changed: bool
 
 
 class TouchedDocument(TypedDict):
@@ -238,7 +239,7 @@ class TicksDocument(TypedDict):
 
 
 class BackfillDocument(TypedDict):
-    """A backfill; the numbers count its ticks."""
+    """A backfill; who brought it to its state, and why; the numbers count its ticks."""
 
     id: int
     pipeline: str
@@ -251,6 +252,9 @@ class BackfillDocument(TypedDict):
     created_at: str
     created_by: str
     note: str | None
+    changed_at: str | None
+    changed_by: str | None
+    reason: str | None
     waiting: int
     active: int
     ended: int

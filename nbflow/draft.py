@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import heapq
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from nbflow import alerts, params, policy, repair
 from nbflow.errors import NbflowError
-from nbflow.live import LiveRun, View, judge
+from nbflow.live import LiveRun, StartOrder, View, judge
 from nbflow.model import AttemptId, TaskKey, TaskName
 from nbflow.notice import NoticeKind
 from nbflow.policy import Verdict
@@ -17,14 +18,18 @@ from nbflow.run import Answer, Attempt, Change, Decision, Order, StartAttempt, T
 from nbflow.states import (
     ATTEMPT_TRANSITIONS,
     RUN_TRANSITIONS,
+    TASK_TERMINAL,
     TASK_TRANSITIONS,
     AttemptState,
     Cause,
     RunState,
     TaskState,
     check,
+    in_words,
 )
 from nbflow.text import join_names
+
+BLOCKS = frozenset({TaskState.FAILED, TaskState.UPSTREAM_FAILED, TaskState.CANCELLED})
 
 ABANDONED = "the nbflow run that owned it ended before it could run"
 
@@ -51,6 +56,12 @@ class Draft:
 
     def get(self, key: TaskKey) -> TaskRun:
         return self.tasks.get(key) or self.live.tasks[key]
+
+    def ready(self) -> Iterator[tuple[StartOrder, TaskKey]]:
+        """As of the live run: queued task runs without an attempt, the one to start first first."""
+        changed = sorted((self.live.start_order[key], key) for key, after in self.tasks.items() if after.is_ready)
+        unchanged = ((order, key) for order, key in self.live.ready() if key not in self.tasks)
+        return heapq.merge(changed, unchanged)
 
     def put(self, after: TaskRun, *, by: str | None = None, note: str | None = None) -> None:
         before = self.get(after.key)
@@ -113,9 +124,11 @@ class Draft:
             case Verdict.RUN:
                 return self._make_ready(task_run)
             case Verdict.SKIP:
-                ended = replace(task_run, state=TaskState.SKIPPED, reason=f"its join rule {task.run_if} was not met")
+                why = f"its join rule {task.run_if} was not met: {self._upstreams(key, TASK_TERMINAL)}"
+                ended = replace(task_run, state=TaskState.SKIPPED, reason=why)
             case Verdict.UPSTREAM_FAILED:
-                ended = replace(task_run, state=TaskState.UPSTREAM_FAILED, reason=self._blocked_by(key))
+                why = f"blocked by {self._upstreams(key, BLOCKS)}"
+                ended = replace(task_run, state=TaskState.UPSTREAM_FAILED, reason=why)
             case Verdict.CANCELLED:
                 ended = replace(
                     task_run, state=TaskState.CANCELLED, cause=Cause.CANCELLED, reason="an upstream task was cancelled"
@@ -142,12 +155,10 @@ class Draft:
         self.put(replace(ready, state=TaskState.QUEUED))
         return False
 
-    def _blocked_by(self, key: TaskKey) -> str:
-        bad = {TaskState.FAILED, TaskState.UPSTREAM_FAILED, TaskState.CANCELLED}
-        named = join_names(
-            f"{up.address} ({self.get(up).state})" for up in self.live.ups[key] if self.get(up).state in bad
-        )
-        return f"blocked by {named}"
+    def _upstreams(self, key: TaskKey, states: Collection[TaskState]) -> str:
+        """Those that are in one of these states, and in which."""
+        ups = ((up.address, self.get(up).state) for up in self.live.ups[key])
+        return join_names(f"{name} ({in_words(state)})" for name, state in ups if state in states)
 
     # --- endings ---------------------------------------------------------------------------------------------
 

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import secrets
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from nbflow import lifecycle
-from nbflow.draft import start_order
-from nbflow.errors import Conflict, LeaseLost, PoolFull, StaleVersion, Unavailable
+from nbflow.aside import Aside, SetAside
+from nbflow.draft import Draft, start_order
+from nbflow.errors import Conflict, LeaseLost, NbflowError, PoolFull, StaleVersion, Unavailable
 from nbflow.failpoints import failpoint
+from nbflow.lifecycle import Allot
 from nbflow.live import LiveRun, StartOrder
 from nbflow.model import GRACE, AttemptId, RunId, TaskKey
-from nbflow.ports import Clock, Executor, Lease, Owners, RunStore
+from nbflow.pace import is_over
+from nbflow.ports import LEASE, Clock, Executor, Lease, Owners, RunStore
 from nbflow.run import (
+    Answer,
     Asked,
+    Attempt,
+    AttemptEnded,
     CancelRequested,
     Decision,
     Fact,
@@ -28,10 +35,7 @@ from nbflow.run import (
     SlotGranted,
     StartAttempt,
 )
-from nbflow.states import ATTEMPT_LIVE, AttemptState
-
-LEASE = timedelta(seconds=15)
-"""How long a lease lives without renewal (semantics §9)."""
+from nbflow.states import ATTEMPT_LIVE, AttemptState, Cause
 
 TICK = 0.25
 """Seconds between two looks at the store where nothing else happens."""
@@ -77,6 +81,7 @@ class Engine:
         self._store, self._executor, self._clock, self._owners = store, executor, clock, owners
         self._pools, self._env, self._host = pools or {}, env or {}, host
         self._runs: dict[RunId, _Owned] = {}
+        self._aside = Aside[RunId]("run")
         self._renewed_at: datetime | None = None
         self._asked_at: datetime | None = None
         self._interrupts, self._interrupted_by = 0, ""
@@ -88,7 +93,7 @@ class Engine:
 
     def lease(self, run: RunId, now: datetime) -> Lease:
         """The lease to create a run with, so that it has an owner from its first moment."""
-        return Lease(run=run, engine=self.name, epoch=1, expires=now + LEASE)
+        return Lease(run=run, engine=self.name, epoch=1, expires=self._store.now(now) + LEASE)
 
     @property
     def runs(self) -> Mapping[RunId, LiveRun]:
@@ -96,15 +101,18 @@ class Engine:
         return {run: owned.live for run, owned in self._runs.items()}
 
     def own(self, run: RunId) -> LiveRun:
-        """Take a run over and look at every waiting task of it.
+        """Take a run over and look at every waiting task of it; one whose `nbflow run` is gone is closed first.
 
-        Raises Conflict while its owner is alive, and where attempts of it are on another machine: only there can be
-        known what became of them.
+        Raises Conflict while its owner is alive, and where attempts of it are on another machine.
         """
+        if self._is_abandoned(self._store.lease(run), self._store.now(self._clock.now())):
+            self._close([run])
         owned = self._take(run)
-        self._adopt(owned, {AttemptState.RUNNING})
-        self._hand_over_again(owned.live)
-        self._advance(owned, [RunOpened()], self._clock.now())
+        with self._sparing(run):
+            self._adopt(owned, {AttemptState.RUNNING})
+            self._hand_over_again(owned.live)
+        owned.pending.append(RunOpened())
+        self._advance(owned, (), self._clock.now())
         return owned.live
 
     def attend(self, run: RunId) -> None:
@@ -118,16 +126,20 @@ class Engine:
     def abandon(self, run: RunId) -> bool:
         """Begin to end a run whose `nbflow run` is gone, as `failed`; False where somebody else does so."""
         try:
-            owned = self._take(run, force=True)
+            owned = self._take(run)
+            owned.is_abandoned = True
+            with self._sparing(run):
+                self._adopt(owned, ATTEMPT_LIVE)
         except Conflict:
             return False
-        owned.is_abandoned = True
-        self._adopt(owned, ATTEMPT_LIVE)
         return True
 
     def close_abandoned(self) -> tuple[RunId, ...]:
         """End the runs whose `nbflow run` is gone; they are never continued unasked (semantics §9)."""
-        closing = tuple(run for run in self.abandoned() if self.abandon(run))
+        return self._close(self.abandoned())
+
+    def _close(self, runs: Iterable[RunId]) -> tuple[RunId, ...]:
+        closing = tuple(run for run in runs if self.abandon(run))
         while any(run in self._runs for run in closing):
             self.step(self._clock.now())
             self._executor.wait(TICK)
@@ -135,43 +147,68 @@ class Engine:
 
     def abandoned(self) -> Sequence[RunId]:
         """The runs whose foreground owner is gone."""
-        now = self._clock.now()
-        return [
-            lease.run
-            for lease in self._store.owned()
-            if lease.is_foreground and not self._owners.is_alive(lease, now) and lease.run not in self._runs
-        ]
+        now = self._store.now(self._clock.now())
+        return [lease.run for lease in self._store.owned() if self._is_abandoned(lease, now)]
+
+    def _is_abandoned(self, lease: Lease | None, now: datetime) -> bool:
+        if lease is None or not lease.is_foreground or lease.run in self._runs:
+            return False
+        return not self._owners.is_alive(lease, now)
 
     def leave(self) -> None:
         """Let go of every run as it stands; what is running goes on, for a successor to adopt."""
         for run in list(self._runs):
             self._forget(run)
 
-    def _take(self, run: RunId, *, force: bool = False) -> _Owned:
-        now = self._clock.now()
-        lease = self._store.claim(run, self.name, now=now, ttl=LEASE, force=force or self._is_orphan(run, now))
-        owned = self._runs[run] = _Owned(self._load(run), lease)
-        self._refuse_strangers(owned)
+    def _take(self, run: RunId) -> _Owned:
+        self._require_not_aside(run)
+        now = self._store.now(self._clock.now())
+        before = self._store.lease(run)
+        is_orphan = before is not None and not self._owners.is_alive(before, now)
+        lease = self._store.claim(run, self.name, now=now, ttl=LEASE, force=is_orphan)
+        with self._sparing(run):
+            owned = self._runs[run] = _Owned(self._load(run), lease)
+        try:
+            self._give_up_or_refuse_strangers(owned)
+        except Conflict:
+            self._forget(run)
+            if before is not None and before.is_foreground:  # it is to be closed still, and not to be continued
+                self._store.claim(run, before.engine, now=now, ttl=timedelta(0), force=True)
+            raise
         self._asked_at = None  # it may have requests that waited for an owner
         return owned
 
-    def _refuse_strangers(self, owned: _Owned) -> None:
-        live = (task.live for task in owned.live.tasks.values() if task.live)
-        if elsewhere := sorted({attempt.host for attempt in live} - {self._host}):
-            run = owned.live.run.id
-            self._forget(run)
-            raise Conflict(
-                f"run {run} has notebooks on {', '.join(elsewhere)}", hint="Only a scheduler there can go on with it."
+    def _give_up_or_refuse_strangers(self, owned: _Owned) -> None:
+        """Attempts of another machine: what became of them can be known there only. Who cancels the run gives them up.
+
+        Raises Conflict, which is also the answer to whatever else was asked.
+        """
+        live, run = owned.live, owned.live.run.id
+        strangers = [task.live for task in live.tasks.values() if task.live and not self._is_here(task.live, live)]
+        if not strangers:
+            return
+        asked = self._store.asked([run]).get(run, ())
+        if any(isinstance(each.request, CancelRequested) and each.request.key is None for each in asked):
+            owned.pending += [_given_up(attempt, self._clock.now()) for attempt in strangers]
+            return
+        error = Conflict(
+            f"run {run} has notebooks on {', '.join(sorted({each.host for each in strangers}))}",
+            hint=f"Only nbflow there can go on with it. If that machine is gone: nbflow cancel {run}.",
+        )
+        if asked:
+            self._save(
+                owned, Decision(run=live.run, answers=tuple(Answer(id=each.id, error=str(error)) for each in asked))
             )
+        raise error
+
+    def _is_here(self, attempt: Attempt, live: LiveRun) -> bool:
+        return attempt.host == self._host or self._executor.began_here(attempt, live.run.pipeline)
 
     def _adopt(self, owned: _Owned, states: Collection[AttemptState]) -> None:
         """Take over the attempts that another engine started; those of an abandoned run are not to be started again."""
         attempts = [task.live for task in owned.live.tasks.values() if task.live and task.live.state in states]
         if attempts:
             self._executor.adopt(attempts, owned.live.run.pipeline)
-
-    def _is_orphan(self, run: RunId, now: datetime) -> bool:
-        return any(lease.run == run and not self._owners.is_alive(lease, now) for lease in self._store.owned())
 
     def _load(self, run: RunId) -> LiveRun:
         stored = self._store.load(run)
@@ -192,8 +229,9 @@ class Engine:
         self._collect()
         try:
             requests = self._requests(now)
+            busy = [run for run, owned in self._runs.items() if owned.pending or requests.get(run)]
             for run, owned in list(self._runs.items()):
-                self._advance(owned, requests.get(run, ()), now)
+                self._advance(owned, requests.get(run, ()), now, self._allot if busy == [run] else None)
                 if owned.is_abandoned and owned.is_idle:
                     self._advance(owned, [RunAbandoned()], now)
             if not self.is_draining:
@@ -204,6 +242,7 @@ class Engine:
             self.trouble = None
         except Unavailable as error:
             self.trouble = error
+            self._asked_at = None  # it is over when the store has answered, not when nothing was asked
 
     def drive(self, run: RunId, watch: Watch | None = None) -> Run:
         """Own the run until it has ended. `watch` sees it after every turn.
@@ -222,6 +261,7 @@ class Engine:
                 watch(live)
             if run in self._runs:
                 self._executor.wait(TICK)
+        self._require_not_aside(run)
         return live.run
 
     def interrupt(self, by: str) -> None:
@@ -246,35 +286,58 @@ class Engine:
                 owned.pending.append(fact)
 
     def _requests(self, now: datetime) -> Mapping[RunId, Iterable[Asked]]:
-        if self._asked_at is not None and now - self._asked_at < timedelta(seconds=TICK):
+        if not is_over(timedelta(seconds=TICK), self._asked_at, now):
             return {}
         self._asked_at = now
         return self._store.asked(list(self._runs))
 
     def _renew(self, now: datetime) -> None:
-        if not self._runs or (self._renewed_at is not None and now - self._renewed_at <= LEASE / 3):
+        if not self._runs or not is_over(LEASE / 3, self._renewed_at, now):
             return
-        still_own = self._store.renew(self.name, now=now, ttl=LEASE)
+        still_own = self._store.renew(self.name, now=self._store.now(now), ttl=LEASE)
         self._renewed_at = now
         for run in self._runs.keys() - still_own:  # this process was stopped for long, and another took over
             del self._runs[run]
 
     # --- deciding, saving, acting ----------------------------------------------------------------------------
 
-    def _advance(self, owned: _Owned, facts: Iterable[Fact], now: datetime) -> None:
+    def _advance(self, owned: _Owned, facts: Iterable[Fact], now: datetime, allot: Allot | None = None) -> None:
         """Decide on the pending facts and these, and on the time. Pending ones are forgotten once they are saved."""
         facts, due = [*owned.pending, *facts], owned.live.wake_at()
         if not facts and (due is None or now < due):
             return
         try:
-            self._save(owned, lifecycle.advance(owned.live, facts, now))
+            self._decide(owned, facts, now, allot)
+        except LeaseLost:
+            self._runs.pop(owned.live.run.id, None)
+        except (PoolFull, Unavailable):
+            raise
+        except Exception as error:
+            self._aside.put(owned.live.run.id, error, now)
+            self._forget(owned.live.run.id)
+        owned.pending.clear()
+
+    @contextlib.contextmanager
+    def _sparing(self, run: RunId) -> Iterator[None]:
+        """A fault of nbflow's own, or rows that it cannot read, stop one run; what it runs goes on, and is adopted."""
+        try:
+            with self._aside.guard(run, self._clock.now()):
+                yield
+        except SetAside:
+            self._forget(run)
+            raise
+
+    def _require_not_aside(self, run: RunId) -> None:
+        if refusal := self._aside.refusal(run, self._clock.now()):
+            raise refusal
+
+    def _decide(self, owned: _Owned, facts: Sequence[Fact], now: datetime, allot: Allot | None) -> None:
+        try:
+            self._save(owned, lifecycle.advance(owned.live, facts, now, allot))
         except StaleVersion:  # our last write arrived, its answer did not
             owned.live = self._load(owned.live.run.id)
             self._hand_over_again(owned.live)
             self._save(owned, lifecycle.advance(owned.live, facts, now))
-        except LeaseLost:
-            self._runs.pop(owned.live.run.id, None)
-        owned.pending.clear()
 
     def _save(self, owned: _Owned, decision: Decision) -> None:
         if decision.is_empty:
@@ -293,20 +356,39 @@ class Engine:
         """Queued attempts that the executor may never have got; starting one twice begins it once."""
         for task_run in live.tasks.values():
             if task_run.live and task_run.live.state is AttemptState.QUEUED:
-                self._executor.start(start_order(live, task_run, task_run.attempts, task_run.live.token))
+                try:
+                    order = start_order(live, task_run, task_run.attempts, task_run.live.token)
+                except NbflowError:  # its templates miss what was in the environment; it may run all the same
+                    self._executor.adopt([task_run.live], live.run.pipeline)
+                else:
+                    self._executor.start(order)
 
     # --- slots and pools -------------------------------------------------------------------------------------
 
+    def _allot(self, draft: Draft) -> Sequence[SlotGranted]:
+        """Slots for what starts next anyway, so that one write tells of an end and of what follows it."""
+        return () if self.is_draining else self._grants(draft)[draft.run.id]
+
     def _start_ready(self, now: datetime) -> None:
+        for run, grants in self._grants().items():
+            self._grant(self._runs[run], grants, now)
+
+    def _grants(self, draft: Draft | None = None) -> dict[RunId, list[SlotGranted]]:
+        """Which task runs get the free slots. With a draft, its run counts as it will be when that is saved.
+
+        It goes only up to the first task of a pool then: which places are free is known when it has been saved.
+        """
         free = self._executor.free_slots()
-        if not free:
-            return
         usage: dict[str, int] | None = None
         granted: dict[RunId, list[SlotGranted]] = defaultdict(list)
         going_on = (owned.live for owned in self._runs.values() if not owned.is_abandoned)
-        for _, run, key in heapq.merge(*map(_ready, going_on)):
+        for _, run, key in heapq.merge(*(_ready(draft if draft and draft.live is live else live) for live in going_on)):
+            if not free:
+                break
             task = self._runs[run].live.task(key)
             if task.pool is not None:
+                if draft is not None:
+                    break
                 usage = _places(self._store.pool_holders()) if usage is None else usage
                 taken = usage.get(task.pool, 0) + task.pool_slots
                 if taken > self._pools.get(task.pool, 0):
@@ -314,10 +396,7 @@ class Engine:
                 usage[task.pool] = taken
             granted[run].append(SlotGranted(key=key, token=secrets.token_hex(16), host=self._host))
             free -= 1
-            if not free:
-                break
-        for run, grants in granted.items():
-            self._grant(self._runs[run], grants, now)
+        return granted
 
     def _grant(self, owned: _Owned, grants: Iterable[SlotGranted], now: datetime) -> None:
         try:
@@ -326,8 +405,14 @@ class Engine:
             return
 
 
-def _ready(live: LiveRun) -> Iterable[tuple[StartOrder, RunId, TaskKey]]:
-    return ((order, live.run.id, key) for order, key in live.ready())
+def _given_up(attempt: Attempt, now: datetime) -> AttemptEnded:
+    reason = f"it was given up: nobody here can know what became of it on {attempt.host}"
+    state, cause = AttemptState.LOST, Cause.LOST
+    return AttemptEnded(attempt=attempt.id, token=attempt.token, at=now, state=state, cause=cause, reason=reason)
+
+
+def _ready(run: LiveRun | Draft) -> Iterable[tuple[StartOrder, RunId, TaskKey]]:
+    return ((order, run.run.id, key) for order, key in run.ready())
 
 
 def _places(holders: Mapping[str, Sequence[str]]) -> dict[str, int]:

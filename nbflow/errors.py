@@ -21,10 +21,10 @@ class NbflowError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        return _advised(f"{self.where}: {self.message}" if self.where else self.message, self.hint)
+        return advised(f"{self.where}: {self.message}" if self.where else self.message, self.hint)
 
 
-def _advised(text: str, hint: str) -> str:
+def advised(text: str, hint: str) -> str:
     """The text as a sentence with the hint behind it; as it is where there is none."""
     if not hint:
         return text
@@ -92,7 +92,7 @@ class Problem:
     severity: Literal["error", "warning"] = "error"
 
     def __str__(self) -> str:
-        return _advised(f"{self.file}:{self.line}:{self.column}: {self.message}", self.hint)
+        return advised(f"{self.file}:{self.line}:{self.column}: {self.message}", self.hint)
 
 
 class InvalidManifest(InvalidInput):

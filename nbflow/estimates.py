@@ -181,14 +181,15 @@ class _Course:
 
     def _start_ready(self, now: datetime) -> None:
         for key in sorted(self.ready, key=self.live.start_order.__getitem__):
+            if self.busy >= max(self.slots, 1):
+                return
             if self._has_room(key):
                 self.ready.remove(key)
                 self._start(key, now, now)
 
     def _has_room(self, key: TaskKey) -> bool:
+        """Of its pool."""
         task = self.live.task(key)
-        if self.busy >= max(self.slots, 1):
-            return False
         if task.pool is None or not self.taken[task.pool]:
             return True  # a task that needs more places than there are would never start: that is no matter of time
         return self.taken[task.pool] + task.pool_slots <= self.pools.get(task.pool, 0)

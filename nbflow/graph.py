@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
+from graphlib import CycleError, TopologicalSorter  # finds cycles as networkx does, without its 0.2 s of import
+from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 from nbflow.model import Pipeline, Task, TaskName
@@ -18,34 +21,54 @@ K = TypeVar("K", bound=Hashable)
 
 def dag(tasks: Mapping[TaskName, Task]) -> nx.DiGraph[TaskName]:
     """Upstream → downstream. Dependencies on names that do not exist are left out."""
-    import networkx as nx
-
-    graph: nx.DiGraph[TaskName] = nx.DiGraph()
-    graph.add_nodes_from(tasks)
-    graph.add_edges_from((up, task.name) for task in tasks.values() for up in task.depends_on if up in tasks)
-    return graph
+    return _dag(_edges(tasks))
 
 
 def cycle_path(upstreams: Mapping[N, Collection[N]]) -> tuple[N, ...] | None:
     """A cycle in the order of execution, its first name repeated at the end; None where there is none."""
-    import networkx as nx
-
-    graph: nx.DiGraph[N] = nx.DiGraph()
-    graph.add_nodes_from(upstreams)
-    graph.add_edges_from((up, name) for name, ups in upstreams.items() for up in ups if up in upstreams)
     try:
-        edges = nx.find_cycle(graph)
-    except nx.NetworkXNoCycle:
-        return None
-    return (edges[0][0], *(edge[1] for edge in edges))
+        TopologicalSorter({name: [up for up in ups if up in upstreams] for name, ups in upstreams.items()}).prepare()
+    except CycleError as error:
+        return tuple(error.args[1])
+    return None
 
 
 def order(tasks: Mapping[TaskName, Task]) -> tuple[TaskName, ...]:
     """Every task after its upstreams; among equals the manifest's order."""
+    return _order(_edges(tasks))
+
+
+Edges = tuple[tuple[TaskName, tuple[TaskName, ...]], ...]
+"""Each task with its upstreams: all that an order depends on. Views ask for that of the same pipeline all the time."""
+
+
+def _edges(tasks: Mapping[TaskName, Task]) -> Edges:
+    return tuple((name, tuple(up for up in task.depends_on if up in tasks)) for name, task in tasks.items())
+
+
+def _dag(edges: Edges) -> nx.DiGraph[TaskName]:
     import networkx as nx
 
-    position = {name: at for at, name in enumerate(tasks)}
-    return tuple(nx.lexicographical_topological_sort(dag(tasks), key=position.__getitem__))
+    graph: nx.DiGraph[TaskName] = nx.DiGraph()
+    graph.add_nodes_from(name for name, _ in edges)
+    graph.add_edges_from((up, name) for name, ups in edges for up in ups)
+    return graph
+
+
+@lru_cache(maxsize=64)
+def _order(edges: Edges) -> tuple[TaskName, ...]:
+    import networkx as nx
+
+    position = {name: at for at, (name, _) in enumerate(edges)}
+    return tuple(nx.lexicographical_topological_sort(_dag(edges), key=position.__getitem__))
+
+
+def below(tasks: Mapping[TaskName, Task], name: TaskName) -> tuple[TaskName, ...]:
+    """A task and everything that runs after it, in the manifest's order."""
+    import networkx as nx
+
+    found = {name, *nx.descendants(dag(tasks), name)}
+    return tuple(each for each in tasks if each in found)
 
 
 def generations(tasks: Mapping[TaskName, Task]) -> tuple[tuple[TaskName, ...], ...]:
@@ -56,13 +79,18 @@ def generations(tasks: Mapping[TaskName, Task]) -> tuple[tuple[TaskName, ...], .
     return tuple(tuple(sorted(layer, key=position.__getitem__)) for layer in nx.topological_generations(dag(tasks)))
 
 
-def longest_paths(tasks: Mapping[TaskName, Task], cost: Callable[[TaskName], float]) -> dict[TaskName, float]:
-    """For each task the cost of the dearest path from its start to the end of the pipeline, itself included."""
-    rest: dict[TaskName, float] = {}
-    graph = dag(tasks)
-    for name in reversed(order(tasks)):
-        rest[name] = cost(name) + max((rest[down] for down in graph.successors(name)), default=0.0)
-    return rest
+def heights(tasks: Mapping[TaskName, Task]) -> Mapping[TaskName, int]:
+    """For each task the number of tasks on the longest path from it to the end of the pipeline, itself included."""
+    return _heights(_edges(tasks))
+
+
+@lru_cache(maxsize=64)
+def _heights(edges: Edges) -> Mapping[TaskName, int]:
+    ups, found = dict(edges), {name: 1 for name, _ in edges}
+    for name in reversed(_order(edges)):
+        for up in ups[name]:
+            found[up] = max(found[up], found[name] + 1)
+    return MappingProxyType(found)
 
 
 def critical_path(upstreams: Mapping[K, Collection[K]], ends: Mapping[K, datetime]) -> tuple[K, ...]:

@@ -18,10 +18,16 @@ from nbflow.text import seconds_text
 
 def late(pipeline: Pipeline, run: Run, now: datetime) -> Notice | None:
     """An unfinished run that should have been finished by now."""
-    due, channels = late_at(pipeline, run), pipeline.alerts.on_late
-    if due is None or now < due or run.state.is_terminal or not channels:
+    due, channels = overdue_since(pipeline, run, now), pipeline.alerts.on_late
+    if due is None or not channels:
         return None
     return about_run(pipeline, NoticeKind.LATE, channels, run, now, first=due)
+
+
+def overdue_since(pipeline: Pipeline, run: Run, now: datetime) -> datetime | None:
+    """When an unfinished run should have been finished; None where it is in time, whether it has begun or not."""
+    due = None if run.state.is_terminal else late_at(pipeline, run)
+    return due if due is not None and due <= now else None
 
 
 def late_at(pipeline: Pipeline, run: Run) -> datetime | None:

@@ -6,7 +6,7 @@ a Decision is saved first, then applied to the `LiveRun`, then its orders are ca
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Any, assert_never
@@ -85,17 +85,24 @@ def _check_references(pipeline: Pipeline, lent: Mapping[TaskName, Mapping[str, A
             )
 
 
-def advance(live: LiveRun, facts: Iterable[Fact], now: datetime) -> Decision:
+Allot = Callable[[Draft], Iterable[SlotGranted]]
+"""Gives slots to task runs that are ready in a draft."""
+
+
+def advance(live: LiveRun, facts: Iterable[Fact], now: datetime, allot: Allot | None = None) -> Decision:
     """What follows from the facts, and from the time: due retries, joins that are decided, the run's own state.
 
-    Looks only at the tasks that a fact names and at their children. Facts that are repeated or late change nothing; a
-    result with a wrong token is refused and noted in the change log.
+    With `allot`, what is ready after that can start by the same decision. Looks only at the tasks that a fact names and
+    at their children. Facts that are repeated or late change nothing; a result with a wrong token is refused and noted
+    in the change log.
     """
     draft = Draft(live, now)
     for fact in facts:
         _take(draft, fact)
     for key in live.due(now):
         _retry_is_due(draft, key)
+    for grant in allot(draft) if allot is not None else ():
+        _grant(draft, grant)
     return draft.decision()
 
 
@@ -119,7 +126,7 @@ def _take(draft: Draft, fact: Fact) -> None:
 
 def _grant(draft: Draft, fact: SlotGranted) -> None:
     task_run = draft.get(fact.key)
-    if task_run.state is not TaskState.QUEUED or task_run.live is not None:
+    if not task_run.is_ready:
         return
     try:
         order = start_order(draft, task_run, task_run.attempts + 1, fact.token)
@@ -241,7 +248,7 @@ def _abandon(draft: Draft) -> None:
     draft.abandoned = True
     for key in draft.live.tasks:
         task_run = draft.get(key)
-        if task_run.state is TaskState.QUEUED and task_run.live is None:
+        if task_run.is_ready:
             draft.end(task_run, TaskState.FAILED, cause=Cause.LOST, reason=ABANDONED)
         elif task_run.state is TaskState.RETRY_WAIT:
             why = f"{task_run.reason} (the nbflow run that owned it ended before the retry)"

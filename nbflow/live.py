@@ -101,7 +101,7 @@ class LiveRun:
             self._count(before, task_run)
         while self._due and not self._waits_for(*self._due[0]):
             heapq.heappop(self._due)
-        while self._ready and not self._is_ready(self._ready[0][1]):
+        while self._ready and not self.tasks[self._ready[0][1]].is_ready:
             heapq.heappop(self._ready)
 
     def due(self, now: datetime) -> Iterator[TaskKey]:
@@ -120,7 +120,7 @@ class LiveRun:
         """Queued task runs without an attempt, the one to start first first."""
         seen: set[TaskKey] = set()
         for order, key in _ascending(self._ready):
-            if self._is_ready(key) and key not in seen:
+            if self.tasks[key].is_ready and key not in seen:
                 seen.add(key)
                 yield order, key
 
@@ -139,19 +139,15 @@ class LiveRun:
             self.tallies[down].move(before.state if before else None, after.state)
         if after.state is TaskState.RETRY_WAIT and after.not_before is not None:
             heapq.heappush(self._due, (after.not_before, key))
-        if self._is_ready(key):
+        if after.is_ready:
             heapq.heappush(self._ready, (self.start_order[key], key))
 
     def _waits_for(self, at: datetime, key: TaskKey) -> bool:
         task_run = self.tasks[key]
         return task_run.state is TaskState.RETRY_WAIT and task_run.not_before == at
 
-    def _is_ready(self, key: TaskKey) -> bool:
-        task_run = self.tasks[key]
-        return task_run.state is TaskState.QUEUED and task_run.live is None
-
     def _start_order(self) -> dict[TaskKey, StartOrder]:
-        rest = graph.longest_paths(self.pipeline.tasks, lambda _: 1.0)
+        rest = graph.heights(self.pipeline.tasks)
         return {
             key: (
                 -self.task(key).priority,

@@ -14,6 +14,7 @@ class NoticeKind(StrEnum):
     RECOVERED = "recovered"
     MISSED = "missed"
     SKIPPED = "skipped"
+    PAUSED = "paused"
     LATE = "late"
     OVERRUN = "overrun"
     RESTARTED = "restarted"
@@ -24,6 +25,7 @@ NOTICE_SENTENCES: dict[NoticeKind, str] = {
     NoticeKind.RECOVERED: "A run ended well, the first one after a failure that was told.",
     NoticeKind.MISSED: "No scheduler was running when ticks were due.",
     NoticeKind.SKIPPED: "A tick started no run, because runs before it were not finished.",
+    NoticeKind.PAUSED: "A backfill was paused, because a run of it cannot be created.",
     NoticeKind.LATE: "A run was not finished at the time that the manifest names.",
     NoticeKind.OVERRUN: "A task runs far beyond its usual time.",
     NoticeKind.RESTARTED: "The scheduler started again; the one before it had not ended in order.",

@@ -46,6 +46,7 @@ def answer(draft: Draft, asked: Asked) -> None:
 
 def _cancel(draft: Draft, request: CancelRequested) -> None:
     keys = repair.to_cancel(draft, request)
+    reason = f"cancelled by {request.by}: {request.note}" if request.note else f"cancelled by {request.by}"
     draft.log("cancel", request.key, by=request.by, note=request.note or None)
     for key in keys:
         task_run = draft.get(key)
@@ -54,18 +55,11 @@ def _cancel(draft: Draft, request: CancelRequested) -> None:
                 task_run,
                 TaskState.CANCELLED,
                 cause=Cause.CANCELLED,
-                reason=f"cancelled by {request.by}",
+                reason=reason,
                 settle=request.key is not None,
             )
         else:
-            draft.put(
-                replace(
-                    task_run,
-                    then=TaskState.CANCELLED,
-                    set_by=request.by,
-                    reason=f"cancelled by {request.by}",
-                )
-            )
+            draft.put(replace(task_run, then=TaskState.CANCELLED, set_by=request.by, reason=reason))
             _stop(draft, task_run, request.by, request.grace)
 
 

@@ -144,7 +144,12 @@ def after_failure(
         return GiveUp()
     if cause.is_own_fault:
         return _after_own_fault(retries, cause, strikes)
-    if cause is Cause.ERROR and error is not None and (refused := _refused_by_name(retries, error)):
+    if (
+        retries.max_retries
+        and cause is Cause.ERROR
+        and error is not None
+        and (refused := _refused_by_name(retries, error))
+    ):
         return GiveUp(why=refused)
     if failures > retries.max_retries:
         return GiveUp(why=f"no retry left of {retries.max_retries}" if retries.max_retries else "")

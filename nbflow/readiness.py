@@ -13,7 +13,6 @@ from pathlib import Path
 from nbflow.api import Api
 from nbflow.doctor import LOW_DISK
 from nbflow.errors import NbflowError
-from nbflow.ports import LEADER_TTL
 from nbflow.text import seconds_text
 
 
@@ -28,26 +27,26 @@ def probes(api: Api, outputs: Path, database: Path | None) -> Mapping[str, Calla
 
 
 def _database(api: Api, file: Path | None) -> str:
-    """A file that is gone still answers those who have it open; nobody else would find what they write."""
+    if file is not None and not file.exists():
+        return "its file is gone"
     try:
         api.scheduler()
     except NbflowError:
         return "it does not answer"
-    return "its file is gone" if file is not None and not file.exists() else ""
+    return ""
 
 
 def _scheduler(api: Api) -> str:
-    """A frozen scheduler still holds its lock, so only its heartbeat speaks."""
     try:
         leader = api.scheduler()
     except NbflowError:
         return ""  # said of the database
     if leader is None:
         return "none runs"
-    if leader.now < leader.expires:
+    if leader.silence is None:
         return ""
-    age = (leader.now - leader.expires + LEADER_TTL).total_seconds()
-    return f"its last sign of life is {seconds_text(age)} old: it is gone, stopped, or cannot write to the database"
+    age = seconds_text(leader.silence.total_seconds())
+    return f"its last sign of life is {age} old: it is gone, stopped, or cannot write to the database"
 
 
 def _outputs(folder: Path) -> str:

@@ -11,7 +11,7 @@ from nbflow.errors import Conflict, InvalidInput
 from nbflow.live import View
 from nbflow.model import FrozenNotebook, TaskKey, TaskName
 from nbflow.run import CancelRequested, MarkRequested, ResetRequested, RetryNowRequested, TaskRun
-from nbflow.states import TaskState
+from nbflow.states import TaskState, in_words
 from nbflow.text import join_names
 
 KILL_HINT = "Wait for it, or say --kill to stop it first."
@@ -61,7 +61,7 @@ def to_cancel(view: View, request: CancelRequested) -> tuple[TaskKey, ...]:
     if request.key is not None:
         view.live.get(request.key)
         if view.get(request.key).state.is_terminal:
-            raise Conflict(f"task '{request.key.address}' has ended already: {view.get(request.key).state}")
+            raise Conflict(f"task '{request.key.address}' has ended already: {in_words(view.get(request.key).state)}")
         return (request.key,)
     unfinished = tuple(key for key in view.live.tasks if not view.get(key).state.is_terminal)
     if not unfinished:
@@ -74,7 +74,7 @@ def to_retry_now(view: View, request: RetryNowRequested) -> TaskRun:
     view.live.get(request.key)
     task_run = view.get(request.key)
     if task_run.state is not TaskState.RETRY_WAIT:
-        raise Conflict(f"task '{request.key.address}' does not wait for a retry: it is {task_run.state}")
+        raise Conflict(f"task '{request.key.address}' does not wait for a retry: it is {in_words(task_run.state)}")
     return task_run
 
 

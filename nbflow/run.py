@@ -124,6 +124,11 @@ class TaskRun:
     """Start of the first attempt since the last reset."""
     ended_at: datetime | None = None
 
+    @property
+    def is_ready(self) -> bool:
+        """It can start as soon as there is a slot."""
+        return self.state is TaskState.QUEUED and self.live is None
+
 
 # --- facts: what was seen -----------------------------------------------------------------------------------------
 
@@ -294,7 +299,7 @@ class Change:
     pipeline: PipelineName
     event: str
     """What changed: `run`, `task`, `attempt`, `skip` (ticks without a run); or the action: `cancel`, `reset`, `mark`,
-    `retry_now`, `refused`, `pause`, `resume`, `backfill`."""
+    `retry_now`, `refused`, `pause`, `resume`, `backfill`, `save` (of the manifest)."""
     key: TaskKey | None = None
     attempt: int | None = None
     backfill: int | None = None

@@ -74,6 +74,15 @@ def write_duration(duration: timedelta) -> str:
     return f"{text}{rest}{fraction}s" if rest or fraction or not text else text
 
 
+class Unfit(Exception):
+    """A value is not of the kind that its place takes. `message` goes on behind the place: `must be text, not …`."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
 def describe(value: object) -> str:
     """What a message calls a value: `the text 'abc'`, `the number 3`, `true`, `the list [1, 2]`, `nothing`."""
     match value:
@@ -82,16 +91,17 @@ def describe(value: object) -> str:
         case bool():
             return str(value).lower()
         case str():
-            return f"the text {_cut(value, 40)!r}"
+            return f"the text {cut(value)!r}"
         case int() | float():
-            return f"the number {_cut(str(value), 40)}"
+            return f"the number {cut(str(value))}"
         case list() | tuple():
-            return f"the list {_cut(json.dumps(value, ensure_ascii=False, default=str), 60)}"
+            return f"the list {cut(json.dumps(value, ensure_ascii=False, default=str), 60)}"
         case dict():
-            return f"the mapping {_cut(json.dumps(value, ensure_ascii=False, default=str), 60)}"
+            return f"the mapping {cut(json.dumps(value, ensure_ascii=False, default=str), 60)}"
         case _:
             return type(value).__name__
 
 
-def _cut(text: str, most: int) -> str:
+def cut(text: str, most: int = 40) -> str:
+    """A text as it may stand in a message."""
     return text if len(text) <= most else f"{text[: most - 1]}…"

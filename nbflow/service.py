@@ -9,11 +9,11 @@ from threading import Event, Thread
 
 from nbflow.courier import Courier
 from nbflow.engine import TICK, Engine
-from nbflow.errors import Unavailable
+from nbflow.errors import Unavailable, advised
 from nbflow.housekeeping import Housekeeper
 from nbflow.live import LiveRun
 from nbflow.model import GRACE
-from nbflow.ports import Clock, Executor
+from nbflow.ports import Clock, Executor, Say
 from nbflow.run import CancelRequested, TaskRun
 from nbflow.scheduler import Scheduler
 
@@ -46,7 +46,7 @@ class Service:
         clock: Clock,
         courier: Courier | None = None,
         housekeeper: Housekeeper | None = None,
-        say: Callable[[str], None],
+        say: Say,
         is_orphan: Callable[[], bool] = lambda: False,
     ) -> None:
         self._scheduler, self._engine, self._executor, self._clock = scheduler, engine, executor, clock
@@ -70,8 +70,8 @@ class Service:
         """Work until an end was asked for and reached."""
         with self._aside():
             while not self._is_over():
-                self._step()
-                self._executor.wait(TICK)
+                is_more = self._step()
+                self._executor.wait(0 if is_more else TICK)
         self._let_go()
 
     @contextlib.contextmanager
@@ -86,12 +86,13 @@ class Service:
         finally:
             stop.set()
 
-    def _step(self) -> None:
+    def _step(self) -> bool:
+        """True if there is more to do at once."""
         now = self._clock.now()
-        if not self._engine.is_draining:
-            self._scheduler.step(now)
+        is_more = not self._engine.is_draining and self._scheduler.step(now)
         self._engine.step(now)
         self._report()
+        return is_more
 
     def _is_over(self) -> bool:
         if self._is_orphan():
@@ -126,22 +127,23 @@ class Service:
             self._engine.leave()
             self._scheduler.resign()
         except Unavailable as error:  # what it holds is taken over when it is seen to be gone
-            self._say(str(error))
+            self._say(str(error), is_trouble=True)
         self._executor.close()
 
     # --- what a person should know -----------------------------------------------------------------------------
 
     def _report(self) -> None:
         trouble = self._scheduler.trouble or self._engine.trouble
-        self._once("trouble", f"{trouble}. It is tried again." if trouble else "", over="the database answers again")
+        said = advised(str(trouble), "It is tried again.") if trouble else ""
+        self._once("trouble", said, over="the database answers again")
         role = "" if self._scheduler.leader else "another scheduler leads; standing by"
-        self._once("role", role if not trouble else self._said.get("role", ""), over="leading")
+        self._once("role", role if not trouble else self._said.get("role", ""), over="leading", is_trouble=False)
         problems = "\n".join(str(each) for each in self._scheduler.catalog.problems if each.severity == "error")
         self._once("problems", problems, over="all manifests can be used again")
 
-    def _once(self, topic: str, text: str, *, over: str) -> None:
+    def _once(self, topic: str, text: str, *, over: str, is_trouble: bool = True) -> None:
         if text != self._said.get(topic, ""):
-            self._say(text or over)
+            self._say(text or over, is_trouble=is_trouble and bool(text))
             self._said[topic] = text
 
 

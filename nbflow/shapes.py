@@ -198,6 +198,7 @@ def repair_document(run_id: str, view: RepairView) -> RepairDocument:
         "again": [key.address for key in view.again],
         "changed_notebooks": [key.address for key in view.changed],
         "old_params": [key.address for key in view.old_params],
+        "manifest_changed": view.has_new_manifest,
     }
 
 
@@ -336,7 +337,7 @@ def standing(of: Standing) -> StandingDocument:
 def scheduler_document(view: SchedulerView | None) -> SchedulerDocument:
     if view is None:
         return {"engine": None, "alive": False, "expires": None}
-    return {"engine": view.engine, "alive": view.now < view.expires, "expires": instant(view.expires)}
+    return {"engine": view.engine, "alive": view.silence is None, "expires": instant(view.expires)}
 
 
 # --- the change log ------------------------------------------------------------------------------------------------
@@ -428,6 +429,9 @@ def backfill(view: BackfillView) -> BackfillDocument:
         "created_at": instant(of.created_at),
         "created_by": of.created_by,
         "note": of.note,
+        "changed_at": instant(of.changed_at),
+        "changed_by": of.changed_by,
+        "reason": of.reason,
         "waiting": progress.waiting,
         "active": progress.active,
         "ended": progress.ended,

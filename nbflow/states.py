@@ -135,6 +135,11 @@ ATTEMPT_TRANSITIONS: dict[AttemptState, frozenset[AttemptState]] = {
 S = TypeVar("S", bound=StrEnum)
 
 
+def in_words(word: str) -> str:
+    """`upstream failed`: a state, or another word of the database, as a sentence has it."""
+    return word.replace("_", " ")
+
+
 def check(transitions: Mapping[S, frozenset[S]], before: S, after: S) -> None:
     """Raises IllegalTransition: a fault of nbflow's own, stopped before it is saved."""
     if after not in transitions[before]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import FrameType
+
+from nbflow.ports import Say
 
 GLANCE = 0.1
 """Seconds between two looks at the services."""
@@ -56,7 +58,7 @@ class Supervisor:
     """
 
     commands: Mapping[str, Sequence[str]]
-    say: Callable[[str], None]
+    say: Say
     _services: list[Service] = field(default_factory=list)
     _interrupts: int = 0
     _passed_on: int = 0
@@ -120,7 +122,7 @@ class Supervisor:
         pause = PAUSES[min(service.failures, len(PAUSES)) - 1]
         service.not_before = now + pause
         how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-        self.say(f"{service.name} {how}; it is started again in {pause:g} s")
+        self.say(f"{service.name} {how}; it is started again in {pause:g} s", is_trouble=True)
 
     def _end_all(self) -> None:
         for service in self._services:
@@ -132,6 +134,6 @@ class Supervisor:
             try:
                 service.process.wait(max(0.0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
-                self.say(f"{service.name} did not end within {PATIENCE:g} s and is killed")
+                self.say(f"{service.name} did not end within {PATIENCE:g} s and is killed", is_trouble=True)
                 service.process.kill()
                 service.process.wait()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from difflib import get_close_matches
 
+_CONFLICT = re.compile(r"^<{7} ", re.MULTILINE)
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 
@@ -78,6 +80,17 @@ def with_offset(at: datetime) -> str:
 def clock_time(at: datetime) -> str:
     """The time of day in the reader's own zone, `10:42:05`."""
     return at.astimezone().strftime("%H:%M:%S")
+
+
+def conflict_line(text: str) -> int | None:
+    """The line, from 1, at which git left both sides of a merge in a file; None where it did not."""
+    found = _CONFLICT.search(text)
+    return text.count("\n", 0, found.start()) + 1 if found else None
+
+
+def fault(error: Exception) -> str:
+    """What went wrong, for people: of an OSError without its number and its file, which the message names already."""
+    return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
 def fold(text: str) -> str:

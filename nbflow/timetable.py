@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice, takewhile
 
 from nbflow import schedule
@@ -17,6 +17,9 @@ from nbflow.states import RunKind
 MOST = 100
 """Runs of one pipeline that one turn begins, and due ticks that it decides on; the rest follows in the next ones. Also
 as far as a skip is counted."""
+
+AT_LATEST = timedelta(minutes=1)
+"""How long after a tick its run has begun, or somebody should look why not."""
 
 AWAY = "missed: no scheduler was running"
 PAUSED = "the pipeline was paused"
@@ -99,6 +102,14 @@ def passed_over(pipeline: Pipeline, cursor: datetime, now: datetime, reason: str
     if first is None or last is None or first.instant > now:
         return None
     return _skip(pipeline.name, pipeline.schedule, first, last, reason, now)
+
+
+def unbegun(pipeline: Pipeline, standing: Standing, now: datetime) -> datetime | None:
+    """The first tick that should have begun a run by now and that nobody has decided on; None while all is in time."""
+    if pipeline.schedule is None or standing.paused_at is not None or standing.is_removed:
+        return None
+    first = next(schedule.ticks(pipeline.schedule, standing.cursor), None)
+    return first.instant if first and first.instant + AT_LATEST <= now else None
 
 
 def keeps_time(before: Schedule | None, after: Schedule | None) -> bool:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import assert_never
 
 from nbflow.admission import Lane, Limits, ahead, is_held, lane
+from nbflow.backfill import Backfill
 from nbflow.live import LiveRun
 from nbflow.model import RunId, TaskKey, TaskName
 from nbflow.run import Run, TaskRun
-from nbflow.states import RunState, TaskState
+from nbflow.states import RunState, TaskState, in_words
 from nbflow.text import clock_time, counted, seconds_text
+from nbflow.timetable import Standing
 
 MOST = 5
 """Names in a sentence; more of them are counted."""
@@ -37,10 +39,16 @@ class Surroundings:
     owner: Owner = Owner.ALIVE
     has_scheduler: bool = True
     """One leads, and takes the runs that nobody owns."""
+    silent: tuple[str, timedelta] | None = None
+    """Who has the run, or should take it, and the age of its last sign of life, where that is too old."""
+    elsewhere: Collection[str] = ()
+    """Other machines than the scheduler's that have notebooks of the run."""
     unfinished: Sequence[Run] = ()
     owned: Collection[RunId] = frozenset()
     """The unfinished runs that an engine has."""
     limits: Limits = field(default_factory=Limits)
+    standing: Standing | None = None
+    """Of the run's pipeline; None where no scheduler has seen it."""
     pools: Mapping[str, int] = field(default_factory=dict)
     """The places of each pool."""
     holders: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -53,59 +61,111 @@ class Surroundings:
     """The usual seconds of each task."""
 
 
-def why_run(run: Run, around: Surroundings) -> str:
+def why_run(live: LiveRun, around: Surroundings) -> str:
     """`run r2 has not started: run r1 is running, and max_active_runs of nightly is 1.`"""
+    run, held = live.run, _stands_still(live.run, around)
     match run.state:
+        case RunState.QUEUED if around.owner is Owner.ALIVE:
+            return f"run {run.id} is about to start{_behind('; ', held)}."
         case RunState.QUEUED:
-            if around.owner is Owner.ALIVE:
-                return f"run {run.id} is about to start."
-            stands = "waits to run again" if run.started_at else "has not started"
-            return f"run {run.id} {stands}: {_held(run, around)}."
+            return f"run {run.id} {'waits to run again' if run.started_at else 'has not started'}: {held}."
         case RunState.RUNNING:
-            return f"run {run.id} is running, {_elapsed(run.started_at, around)}{_unattended(around)}."
+            return f"run {run.id} is running, {_elapsed(run.started_at, around)}{_behind('; ', held)}."
         case RunState.SUCCESS:
             return f"run {run.id} ended well."
         case RunState.FAILED:
-            return f"run {run.id} failed."
+            return f"run {run.id} failed{_because(live)}."
         case RunState.CANCELLED:
-            return f"run {run.id} was cancelled."
+            return f"run {run.id} was {_how_cancelled(live)}."
         case _:
             assert_never(run.state)
 
 
-def why(live: LiveRun, key: TaskKey, around: Surroundings) -> str:
-    """`clean waits for extract, which is running, 4 min, usually 9 min.`"""
+def why_paused(backfill: Backfill) -> str:
+    """`backfill 3 was paused by ada (the source is down), and goes on with …`"""
+    by = _by(backfill.changed_by, backfill.reason)
+    return f"backfill {backfill.id} was paused{by}, and goes on with `nbflow backfill resume {backfill.id}`"
+
+
+def why(live: LiveRun, key: TaskKey, around: Surroundings, *, alone: bool = False) -> str:
+    """`clean waits for extract, which is running, 4 min, usually 9 min.`
+
+    `alone`: without what `held_up` says of the whole run.
+    """
     task_run = live.get(key)
     if task_run.state.is_terminal:
         return f"{key.address} {_ended(task_run)}."
-    if live.run.state is RunState.QUEUED and around.owner is not Owner.ALIVE:
-        return f"{key.address} waits for its run to start: {_held(live.run, around)}."
-    return f"{key.address} {_unfinished(live, task_run, around)}{_unattended(around)}."
+    held = "" if alone else _stands_still(live.run, around)
+    if _is_untaken(live.run, around):
+        return f"{key.address} waits for its run to start{_behind(': ', held)}."
+    return f"{key.address} {_unfinished(live, task_run, around)}{_behind('; ', held)}."
+
+
+def held_up(run: Run, around: Surroundings) -> str:
+    """What keeps all of a run from going on: `no scheduler is running: start nbflow up`. Empty where nothing does."""
+    if run.state.is_terminal:
+        return ""
+    return _held(run, around) if _is_untaken(run, around) else _unattended(around)
+
+
+def _is_untaken(run: Run, around: Surroundings) -> bool:
+    return run.state is RunState.QUEUED and around.owner is not Owner.ALIVE
+
+
+def _stands_still(run: Run, around: Surroundings) -> str:
+    """What keeps the run, or will in a moment have kept it; empty where it goes on."""
+    if held := held_up(run, around):
+        return held
+    if _is_untaken(run, around):
+        return "the scheduler takes it in a moment"
+    return "the scheduler takes the run over in a moment" if around.owner is Owner.NONE else ""
+
+
+def _behind(mark: str, said: str) -> str:
+    return f"{mark}{said}" if said else ""
 
 
 # --- runs -----------------------------------------------------------------------------------------------------------
 
 
+def _because(live: LiveRun) -> str:
+    """The tasks that made the run fail."""
+    failed = [f"{each.key.address} {_ended(each)}" for each in live.tasks.values() if live.is_unexcused(each)]
+    return f": {_listed(failed)}" if failed else ""
+
+
+def _how_cancelled(live: LiveRun) -> str:
+    """`cancelled by ada: too slow` where that goes for all of it."""
+    said = {each.reason for each in live.tasks.values() if each.state is TaskState.CANCELLED}
+    return said.pop() if len(said) == 1 and "" not in said else "cancelled"
+
+
 def _held(run: Run, around: Surroundings) -> str:
-    """What a queued run waits for that no engine has."""
+    """What a queued run waits for that no engine has; empty where nothing is in its way."""
     if around.owner is Owner.GONE:
         return "the nbflow run that owned it is gone, and the next command or scheduler closes it"
     if not around.has_scheduler:
         return NO_SCHEDULER
     mine = lane(run, around.limits)
     if is_held(run, around.limits):
-        return _paused(mine)
+        return _paused(run, around)
     before = ahead(run, around.unfinished, around.owned, around.limits)
     if not before:
-        return "the scheduler takes it in a moment"
+        return _silent(around)
     first = f"run {before[0].id} is {before[0].state}" if len(before) == 1 else f"{_runs(before)} come first"
     return f"{first}, and {_limit(mine)}"
 
 
-def _paused(mine: Lane) -> str:
-    if mine.backfill is not None:
-        return f"backfill {mine.backfill} is paused, and goes on with `nbflow backfill resume {mine.backfill}`"
-    return f"pipeline {mine.pipeline} is paused, and goes on with `nbflow resume {mine.pipeline}`"
+def _paused(run: Run, around: Surroundings) -> str:
+    backfill, standing = around.limits.backfills.get(run.id), around.standing
+    if backfill is not None:
+        return why_paused(backfill)
+    by = _by(standing.paused_by, standing.note) if standing else ""
+    return f"pipeline {run.pipeline} was paused{by}, and goes on with `nbflow resume {run.pipeline}`"
+
+
+def _by(whom: str | None, note: str | None) -> str:
+    return (f" by {whom}" if whom else "") + (f" ({note})" if note else "")
 
 
 def _limit(mine: Lane) -> str:
@@ -122,11 +182,37 @@ def _unattended(around: Surroundings) -> str:
     """What is missing where nobody looks after a run that has begun; empty where somebody does."""
     match around.owner:
         case Owner.ALIVE:
-            return ""
+            return _silent(around)
+        case Owner.GONE if around.elsewhere:
+            return (
+                "the nbflow run that owned it is gone, and only a command or scheduler on"
+                f" {_listed(sorted(around.elsewhere))} closes the run; if that machine is gone, `nbflow cancel` gives"
+                " its notebooks up"
+            )
         case Owner.GONE:
-            return "; the nbflow run that owned it is gone, and the next command or scheduler closes the run"
+            return "the nbflow run that owned it is gone, and the next command or scheduler closes the run"
         case Owner.NONE:
-            return "; the scheduler takes the run over in a moment" if around.has_scheduler else f"; {NO_SCHEDULER}"
+            if around.elsewhere:
+                return _elsewhere(around.elsewhere)
+            if not around.has_scheduler:
+                return NO_SCHEDULER
+            return _silent(around)
+
+
+def _silent(around: Surroundings) -> str:
+    """Empty where whoever is to look after the run gives signs of life."""
+    if around.silent is None:
+        return ""
+    who, age = around.silent
+    said = f"{who} gave its last sign of life {seconds_text(age.total_seconds())} ago"
+    return f"{said}: it is stopped, or cannot write to the database"
+
+
+def _elsewhere(hosts: Collection[str]) -> str:
+    return (
+        f"the run has notebooks on {_listed(sorted(hosts))}, and only a scheduler there goes on with it; "
+        "if that machine is gone, `nbflow cancel` gives them up"
+    )
 
 
 # --- task runs ------------------------------------------------------------------------------------------------------
@@ -148,14 +234,15 @@ def _being_stopped(task_run: TaskRun, then: TaskState) -> str:
     by = f" by {task_run.set_by}" if task_run.set_by else ""
     if then is TaskState.WAITING:
         return f"is being stopped{by}, and runs again"
-    return f"is being stopped{by}, and is {then} then"
+    return f"is being stopped{by}, and becomes {in_words(then)}"
 
 
 def _waiting(live: LiveRun, task_run: TaskRun, around: Surroundings) -> str:
     ups = [live.tasks[up] for up in live.ups[task_run.key] if not live.tasks[up].state.is_terminal]
     if not ups:
         return "is about to be looked at: no upstream is unfinished"
-    return f"waits for {_listed(f'{up.key.address}, which {_stands(live, up, around)}' for up in ups)}"
+    waited = (f"{up.key.address}, which {_stands(live, up, around)}" for up in ups)
+    return f"waits for {_listed(waited, between='; ')}"
 
 
 def _stands(live: LiveRun, up: TaskRun, around: Surroundings) -> str:
@@ -233,7 +320,7 @@ def _ended(task_run: TaskRun) -> str:
             return f"failed{by_hand}{note}{because}"
 
 
-def _listed(names: Iterable[str]) -> str:
+def _listed(names: Iterable[str], between: str = ", ") -> str:
     listed = list(names)
     more = f" and {len(listed) - MOST} more" if len(listed) > MOST else ""
-    return ", ".join(listed[:MOST]) + more
+    return between.join(listed[:MOST]) + more

@@ -8,41 +8,39 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property, partial
 from pathlib import Path
 from threading import Event, Thread
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import unquote, urlsplit
 
-from nbflow import doctor, readiness, settings
+from nbflow import doctor, readiness, run_ref, settings
 from nbflow.api import Api, Caller, Entrance, Role
-from nbflow.attic import FolderAttic
 from nbflow.clock import SystemClock
-from nbflow.courier import Courier
-from nbflow.engine import Engine
-from nbflow.errors import InvalidInput
-from nbflow.executors.launch import Warm
-from nbflow.executors.local import LocalExecutor, cores
-from nbflow.housekeeping import Housekeeper
+from nbflow.errors import InvalidInput, advised
+from nbflow.executors.cores import cores
+from nbflow.git import Git
 from nbflow.live import LiveRun
 from nbflow.model import RunId
 from nbflow.notebooks.environment import PROJECT, known_secrets
-from nbflow.notebooks.logs import FolderLogs
-from nbflow.notify import AppriseNotifier, secrets_of
-from nbflow.owners import LockedOwners, new_engine_name, this_host
-from nbflow.ports import SCHEDULER, Driver, Lease
-from nbflow.ports.housekeeping import BackupContent
-from nbflow.retention import Retention
+from nbflow.owners import LockedOwners
+from nbflow.ports import SCHEDULER, Drafts, Driver, Leader, Lease, Library, Logs, Message, Notifier, Say
+from nbflow.ports.housekeeping import Backups
 from nbflow.run import Run
-from nbflow.scheduler import Scheduler
-from nbflow.service import Service
 from nbflow.settings import Settings
 from nbflow.workspace import FolderWorkspace
 
-if TYPE_CHECKING:
-    from nbflow.backup import TarBackups
+if TYPE_CHECKING:  # imported where they are made: commands that only look start sooner without them
+    from nbflow.courier import Courier
+    from nbflow.engine import Engine
+    from nbflow.executors.launch import Warm
+    from nbflow.executors.local import LocalExecutor
+    from nbflow.housekeeping import Housekeeper
+    from nbflow.service import Service
     from nbflow.stores.sql import SqlStore
 
+T = TypeVar("T")
 
 COMMAND = "run"
 """The first part of the names of engines that commands own."""
@@ -100,11 +98,45 @@ class Live:
         self.close()
 
 
-class LazyStore:
-    """The project's store, opened when it is first asked: what never asks makes no file and loads no database."""
+class Nothing:
+    """What there is to see in a store that was never written to; to look there makes none."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    @staticmethod
+    def now(local: datetime) -> datetime:
+        return local
+
+    @staticmethod
+    def owned() -> Sequence[Lease]:
+        return ()
+
+    @staticmethod
+    def list_runs(**_: object) -> Sequence[Run]:
+        return ()
+
+    @staticmethod
+    def find_run(ref: str) -> RunId:
+        wants_latest, pipeline = run_ref.latest_of(ref)
+        if wants_latest:
+            raise run_ref.no_latest(pipeline, ())
+        return run_ref.the_one(ref, (), ())
+
+    @staticmethod
+    def leader() -> Leader | None:
+        return None
+
+    @staticmethod
+    def messages(**_: object) -> Sequence[Message]:
+        return ()
+
+
+class LazyStore:
+    """The project's store, opened when it is first asked: what never asks makes no file and loads no database.
+
+    `file` is where it is kept; None for a server.
+    """
+
+    def __init__(self, url: str, file: Path | None) -> None:
+        self._url, self._file = url, file
         self._opened: SqlStore | None = None
 
     def open(self) -> SqlStore:
@@ -115,8 +147,16 @@ class LazyStore:
             self._opened = SqlStore(self._url)
         return self._opened
 
+    def is_begun(self) -> bool:
+        """Whether there may be anything in it."""
+        return self._file is None or self._file.exists()
+
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.open(), name)
+        return partial(self._ask, name)
+
+    def _ask(self, verb: str, *about: Any, **more: Any) -> Any:
+        is_nothing = self._opened is None and hasattr(Nothing, verb) and not self.is_begun()
+        return getattr(Nothing if is_nothing else self.open(), verb)(*about, **more)
 
     def close(self) -> None:
         if self._opened is not None:
@@ -157,30 +197,30 @@ class LazyDriver:
     @property
     def trouble(self) -> str:
         found = None if self._made is None else self._made[0].trouble
-        return "" if found is None else f"{str(found).rstrip('.')}. It is tried again."
+        return "" if found is None else advised(str(found), "It is tried again.")
 
     def close(self) -> None:
         if self._made is not None:
             self._made[1].close()
 
 
-class LazyBackups:
-    """Backups of a project; what they need is loaded when one is made."""
+class Later:
+    """Something that is made when it is first used: what never uses it loads nothing for it."""
 
-    def __init__(self, doors: Doors) -> None:
-        self._doors = doors
+    def __init__(self, make: Callable[[], object]) -> None:
+        self._make = make
 
-    def write(self, path: Path) -> BackupContent:
-        return self._made().write(path)
+    @cached_property
+    def _made(self) -> object:
+        return self._make()
 
-    def restore(self, path: Path) -> BackupContent:
-        return self._made().restore(path)
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._made, name)
 
-    def _made(self) -> TarBackups:
-        from nbflow.backup import TarBackups
 
-        doors = self._doors
-        return TarBackups(lambda: doors.store.open().database, doors.outputs, doors.workspace.frozen)
+def later(make: Callable[[], T]) -> T:
+    """What is made, as far as anybody can tell."""
+    return cast("T", Later(make))
 
 
 class Doors:
@@ -196,11 +236,11 @@ class Doors:
         self.outputs = self.project / self.settings.outputs
         self.workspace = FolderWorkspace(self.project, self.settings)
         self._by_name = FolderWorkspace(self.project, self.settings, takes_paths=False)
-        self.store = LazyStore(self.settings.database_url(self.project))
+        self.store = LazyStore(self.settings.database_url(self.project), self.settings.database_file(self.project))
         self.owners = LockedOwners(self.project / settings.STATE / "engines")
+        self.logs, self.notifier = later(self._logs), later(self._notifier)
+        self.drafts, self.library, self.backups = later(self._drafts), later(self._library), later(self._backups)
         self.clock = SystemClock()
-        self.logs = FolderLogs(self.outputs)
-        self.notifier = AppriseNotifier(self.settings.channels, server_url=self.settings.server_url)
         self._slots = slots or self.settings.slots
 
     def api(self, caller: Caller, driver: Driver | None = None) -> Api:
@@ -221,21 +261,55 @@ class Doors:
             notifier=self.notifier,
             channels=self.settings.channels,
             project=self.project.name,
-            housekeeper=self.housekeeper(),
-            backups=LazyBackups(self),
+            housekeeper=later(self.housekeeper),
+            backups=self.backups,
+            is_begun=self.store.is_begun,
+            drafts=self.drafts,
+            library=self.library,
+            versions=Git(),
             checks=doctor.checks(
                 project=self.project,
                 outputs=self.outputs,
                 open_store=self.store.open,
+                is_begun=self.store.is_begun,
+                store=self.store,
                 find_scheduler=lambda: api.scheduler(),
                 workspace=self.workspace,
                 channels=self.settings.channels,
+                find_place=self.owners.known_place,
             ),
         )
         return api
 
+    def _logs(self) -> Logs:
+        from nbflow.notebooks.logs import FolderLogs
+
+        return FolderLogs(self.outputs)
+
+    def _notifier(self) -> Notifier:
+        from nbflow.notify import AppriseNotifier
+
+        return AppriseNotifier(self.settings.channels, server_url=self.settings.server_url)
+
+    def _drafts(self) -> Drafts:
+        from nbflow.workspace.drafts import FolderDrafts
+
+        return FolderDrafts(self.project / settings.STATE / "drafts")
+
+    def _library(self) -> Library:
+        from nbflow.workspace.library import FolderLibrary
+
+        return FolderLibrary(self.project, self.settings)
+
+    def _backups(self) -> Backups:
+        from nbflow.backup import TarBackups
+
+        return TarBackups(lambda: self.store.open().database, self.outputs, self.workspace.frozen)
+
     def secrets(self) -> set[str]:
         """Values that no log may show: those of notebooks, addresses of channels, the database's password."""
+        from nbflow.notify import secrets_of
+
         urls = (url for urls in self.settings.channels.values() for url in urls)
         of_channels = {part for url in urls for part in secrets_of(url)}
         password = urlsplit(self.settings.database).password
@@ -244,6 +318,10 @@ class Doors:
 
     def housekeeper(self, wait: Callable[[float], object] = time.sleep) -> Housekeeper:
         """What removes runs that are no longer kept."""
+        from nbflow.attic import FolderAttic
+        from nbflow.housekeeping import Housekeeper
+        from nbflow.retention import Retention
+
         return Housekeeper(
             store=self.store,
             workspace=self.workspace,
@@ -254,6 +332,8 @@ class Doors:
 
     def courier(self) -> Courier:
         """What sends the messages that wait."""
+        from nbflow.courier import Courier
+
         return Courier(
             store=self.store,
             logs=self.logs,
@@ -274,6 +354,9 @@ class Doors:
 
     def engine(self, kind: str) -> tuple[Engine, LocalExecutor]:
         """An engine that is known as alive from now on. The notebooks of a scheduler's outlive it."""
+        from nbflow.engine import Engine
+        from nbflow.executors.local import LocalExecutor
+
         executor = LocalExecutor(
             outputs=self.outputs,
             frozen=self.workspace.frozen,
@@ -283,20 +366,23 @@ class Doors:
             warm=self._warm(),
         )
         engine = Engine(
-            name=new_engine_name(kind),
+            name=self.owners.new_name(kind),
             store=self.store,
             executor=executor,
             clock=self.clock,
             owners=self.owners,
             pools=self.settings.pools,
             env=self.settings.template_env(os.environ),
-            host=this_host(),
+            host=self.owners.place,
         )
         self.owners.hold(engine.name)
         return engine, executor
 
-    def service(self, *, say: Callable[[str], None], is_orphan: Callable[[], bool]) -> Service:
+    def service(self, *, say: Say, is_orphan: Callable[[], bool]) -> Service:
         """The work of a scheduler's process."""
+        from nbflow.scheduler import Scheduler
+        from nbflow.service import Service
+
         engine, executor = self.engine(SCHEDULER)
         scheduler = Scheduler(
             store=self.store,
@@ -319,7 +405,11 @@ class Doors:
     def _warm(self) -> Warm | None:
         if self.settings.kernel_start == "cold":
             return None
-        return Warm(preload=self.settings.kernel_preload, idle=self.settings.kernel_idle)
+        from nbflow.executors.launch import Warm
+
+        return Warm(
+            preload=self.settings.kernel_preload, idle=self.settings.kernel_idle, spare=self.settings.kernel_spare or 0
+        )
 
     def close(self) -> None:
         """Let go of locks and connections."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,12 +10,14 @@ from typing import Any
 
 import httpx
 from app_world import World
+from making import free_port
 from nbflow_app.entry import Entry, LinkEntry
 from nbflow_app.frame import Frame
 from nbflow_app.handlers import Site
 from nbflow_app.serve import App, Place
+from playwright.sync_api import Browser, Page
 
-from nbflow.api import Api, Caller, Entrance, Role
+from nbflow.api import Api, Caller, Role
 
 HTML = {"Accept": "text/html"}
 
@@ -27,12 +28,10 @@ class Running:
     def __init__(
         self, world: World, url: str | None = None, role: Role = Role.ADMIN, entry: Entry | None = None
     ) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.world = world
+        self.world, self.port = world, free_port()
         self.place = Place(port=self.port, url=url)
-        self.entry = LinkEntry(b"k" * 32, Caller(name="ada", role=role), self.port, Entrance(world.store, world.clock))
+        self.app: App
+        self.entry = LinkEntry(b"k" * 32, Caller(name="ada", role=role), self.port)
         self.used: Entry = entry or self.entry
         self.base = f"http://127.0.0.1:{self.port}{self.place.prefix}"
 
@@ -55,7 +54,7 @@ def served(world: World, **about: Any) -> Iterator[Running]:
 
     async def serve() -> None:
         site = Site(api=running.api, clock=world.clock, frame=Frame(running.place.prefix))
-        app = App(site, running.used, running.place, secret="s" * 32)
+        app = running.app = App(site, running.used, running.place, secret="s" * 32)
         stop.on = (asyncio.get_running_loop(), asyncio.Event())
         asyncio.get_running_loop().call_soon(ready.set)
         await app.serve(stop.on[1])
@@ -69,6 +68,22 @@ def served(world: World, **about: Any) -> Iterator[Running]:
         stop()
         thread.join(30)
         assert not thread.is_alive()
+
+
+@contextmanager
+def window(running: Running, browser: Browser, **about: Any) -> Iterator[Page]:
+    """A browser that has signed in, and in which nothing may go wrong."""
+    context = browser.new_context(
+        **{"viewport": {"width": 1440, "height": 900}, "timezone_id": "Europe/Berlin", **about}
+    )
+    context.add_cookies([{"name": running.entry.cookie, "value": running.entry.cookie_value, "url": running.base}])
+    page, faults = context.new_page(), list[str]()
+    page.set_default_timeout(60_000)
+    page.on("console", lambda told: faults.append(told.text) if told.type in {"error", "warning"} else None)
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    yield page
+    assert [fault for fault in faults if "status of 409" not in fault] == [], "an order that is refused is no fault"
+    context.close()
 
 
 class Stopper:

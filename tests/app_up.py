@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,24 +11,21 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from making import Project, eventually
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
+from making import Project, eventually, free_port
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request
 
 
 class Up:
     """`nbflow up` in a project."""
 
     def __init__(self, folder: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.project = Project(folder, NBFLOW_KERNELS_IDLE="60s")
+        self.project, self.port = Project(folder, NBFLOW_KERNELS_IDLE="60s"), free_port()
         self.base = f"http://127.0.0.1:{self.port}"
         self._process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
         self._process = self.project.spawn("up", "--port", str(self.port))
-        self.link = str(eventually(self.link_told, within=90))
+        self.link = str(eventually(self.link_told))
 
     def link_told(self) -> str | None:
         said = (self.project.folder / "nbflow.stderr").read_text()
@@ -90,3 +86,12 @@ def person(up: Up, browser: Browser, **about: Any) -> Iterator[Eyes]:
         yield eyes
     finally:
         context.close()
+
+
+def tab_to(page: Page, target: Locator, most: int = 200) -> None:
+    """Press Tab until the element has the focus."""
+    for _ in range(most):
+        if target.evaluate("each => each === document.activeElement"):
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"Tab does not lead to {target}")

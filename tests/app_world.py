@@ -14,23 +14,29 @@ from making import write_manifest, write_notebook
 from nbflow_app.frame import Frame
 from nbflow_app.notebooks import Notebooks
 from nbflow_app.pages.attempt import AttemptPage
-from nbflow_app.routes import ATTEMPT, FORMS, PAGES
+from nbflow_app.routes import ATTEMPT, EDIT_FORMS, EDIT_PAGES, FORMS, PAGES
 from nbflow_app.visit import Page, Redirect, Visit
 from nbformat.v4 import new_code_cell, new_notebook
 
+from nbflow import schedule
 from nbflow.api import Api, Caller, Role
+from nbflow.backfill import run_key
+from nbflow.creation import new_run
 from nbflow.engine import Engine
 from nbflow.errors import NotFound
+from nbflow.git import Git
 from nbflow.model import RunId
-from nbflow.ports import Lease, Progress
+from nbflow.ports import Happened, Leader, Lease, Progress
 from nbflow.run import ErrorInfo, Run, StartAttempt
 from nbflow.settings import Settings
-from nbflow.states import AttemptState, Cause
+from nbflow.states import AttemptState, Cause, RunKind
 from nbflow.testing.clock import FakeClock
 from nbflow.testing.dict_store import DictStore
+from nbflow.testing.drafts import DictDrafts
 from nbflow.testing.executor import FakeExecutor, Script
 from nbflow.testing.scheduling import a_standing
 from nbflow.workspace import FolderWorkspace
+from nbflow.workspace.library import FolderLibrary
 
 NOW = datetime(2026, 4, 1, 9, 0, tzinfo=UTC)
 BAD_COUNTRY = ErrorInfo(name="ValueError", message="bad country", bases=("Exception", "BaseException", "object"))
@@ -61,10 +67,11 @@ class FakeOwners:
 
 
 class FakeLogs:
-    """Executed notebooks by attempt."""
+    """Executed notebooks, and the events behind them, by attempt."""
 
     def __init__(self) -> None:
         self.notebooks: dict[str, Any] = {}
+        self.events: dict[str, list[dict[str, Any]]] = {}
 
     def folder(self, attempt: str, pipeline: str) -> Path:
         return Path("/runs") / pipeline / attempt
@@ -77,6 +84,10 @@ class FakeLogs:
     def progress(self, attempt: str, pipeline: str) -> Progress | None:
         return Progress(cell=2, cells=7)
 
+    def happened(self, attempt: str, pipeline: str, *, after: int = 0) -> Happened:
+        known = self.events.get(attempt, [])
+        return Happened(events=known[after:], upto=len(known))
+
 
 class World:
     """One project with its engine, and the pages of its app."""
@@ -84,14 +95,17 @@ class World:
     def __init__(self, folder: Path) -> None:
         self.folder, self.clock, self.store, self.logs = folder, FakeClock(NOW), DictStore(), FakeLogs()
         self.scripts: dict[tuple[str, int], Script] = {}
+        self.troubles: dict[str, str] = {}
         self.executor = FakeExecutor(self.clock.now, self._script, pass_time=self.clock.advance)
         self.owners = FakeOwners()
         self.workspace = FolderWorkspace(folder, Settings(), kernels={"python3"})
+        self.drafts = DictDrafts()
+        self.library = FolderLibrary(folder, Settings(), kernels={"python3"})
         self.engine = Engine(
             name="first", store=self.store, executor=self.executor, clock=self.clock, owners=self.owners
         )
         self.frame = Frame()
-        self.attempts = AttemptPage(Notebooks(self.frame, Path("/nowhere")))
+        self.attempts = AttemptPage(Notebooks(self.frame))
 
     def _script(self, order: StartAttempt) -> Script:
         return self.scripts.get((order.key.address, order.number), Script())
@@ -114,9 +128,12 @@ class World:
             clock=self.clock,
             driver=self.engine,
             owners=self.owners,
+            drafts=self.drafts,
+            library=self.library,
+            versions=Git(),
         )
 
-    def seen(self, pipeline: str) -> None:
+    def seen(self, pipeline: str) -> Leader:
         """Let a scheduler see a pipeline, as one does at its first step."""
         definition = self.workspace.load(pipeline)
         assert definition.pipeline
@@ -124,6 +141,20 @@ class World:
         leader = self.store.lead("scheduler", now=now, ttl=timedelta(days=365))
         standing = a_standing(pipeline, first_seen=now, cursor=now)
         self.store.see(leader, standing, (definition.pipeline, definition.text))
+        return leader
+
+    def tick(self, pipeline: str = "nightly") -> Run:
+        """The run of the next tick, at its time; nobody has begun it."""
+        leader, definition = self.seen(pipeline), self.workspace.load(pipeline)
+        assert definition.pipeline
+        assert definition.pipeline.schedule
+        tick = next(schedule.ticks(definition.pipeline.schedule, self.clock.now()))
+        self.clock.advance(tick.instant - self.clock.now())
+        dates = schedule.for_tick(definition.pipeline.schedule, tick)
+        about: Any = {"kind": RunKind.SCHEDULED, "run_key": run_key(tick.instant), "by": "scheduler"}
+        made = new_run(self.workspace.freeze(definition), dates, now=tick.instant, **about)
+        self.store.fire(leader, definition.pipeline.name, cursor=tick.instant, runs=[made], now=tick.instant)
+        return made.run
 
     def run(self, pipeline: str = "nightly", **scripts: Script) -> Run:
         """A run carried to its end; `scripts` say what becomes of the first attempt of a task."""
@@ -144,11 +175,12 @@ class World:
 
     def visit(self, parts: Mapping[str, str], fields: Mapping[str, Any], role: Role = Role.ADMIN) -> Visit:
         given = {name: [value] if isinstance(value, str) else list(value) for name, value in fields.items()}
-        return Visit(api=self.api(role), now=self.clock.now(), parts=parts, fields=given)
+        return Visit(api=self.api(role), now=self.clock.now(), parts=parts, fields=given, health=lambda: self.troubles)
 
     def page(self, address: str, role: Role = Role.ADMIN, **fields: Any) -> Shown:
         """What an address shows. Raises what the page raises."""
-        shows = {pattern: show for pattern, show, *_ in (*PAGES, *FORMS)} | {ATTEMPT: self.attempts.show}
+        known = (*EDIT_FORMS, *PAGES, *EDIT_PAGES, *FORMS)
+        shows = {pattern: show for pattern, show, *_ in known} | {ATTEMPT: self.attempts.show}
         for pattern, show in shows.items():
             if found := re.fullmatch(pattern, address):
                 page = show(self.visit(found.groupdict(), fields, role))
@@ -158,11 +190,20 @@ class World:
 
     def act(self, address: str, role: Role = Role.ADMIN, **fields: Any) -> Redirect:
         """Send a form."""
-        for pattern, _, act in FORMS:
+        done = self._sent(address, role, fields)
+        assert isinstance(done, Redirect)
+        return done
+
+    def again(self, address: str, role: Role = Role.ADMIN, **fields: Any) -> Shown:
+        """Send a form that is shown again."""
+        page = self._sent(address, role, fields)
+        assert isinstance(page, Page)
+        return Shown(self.frame.render(page, caller=Caller(name="ada", role=role)))
+
+    def _sent(self, address: str, role: Role, fields: Mapping[str, Any]) -> Page | Redirect:
+        for pattern, _, act in (*EDIT_FORMS, *FORMS):
             if found := re.fullmatch(pattern, address):
-                done = act(self.visit(found.groupdict(), fields, role))
-                assert isinstance(done, Redirect)
-                return done
+                return act(self.visit(found.groupdict(), fields, role))
         raise AssertionError(f"no form at {address}")
 
     def write_log(self, run: Run, task: str, *cells: Any, number: int = 1) -> None:

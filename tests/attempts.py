@@ -69,7 +69,7 @@ class Attempt:
 
     # --- running it -------------------------------------------------------------------------------------------------
 
-    def run(self, *, before: str = "pass", timeout: float = 90, **env: str) -> Attempt:
+    def run(self, *, before: str = "pass", timeout: float = 120, **env: str) -> Attempt:
         """Run it to its end; `before` is Python for the runner's process."""
         with self.running(before=before, **env) as runner:
             assert runner.wait(timeout) == 0, (self.folder.path / "stderr").read_text()
@@ -91,7 +91,7 @@ class Attempt:
             yield runner
         finally:
             runner.kill()
-            runner.wait(10)
+            runner.wait(60)
             self.kill_all()
 
     def kill_all(self) -> None:
@@ -116,7 +116,7 @@ class Attempt:
         )
         runner.send_signal(signal.SIGTERM)
 
-    def wait_for(self, event: str, within: float = 30, **about: Any) -> dict[str, Any]:
+    def wait_for(self, event: str, within: float = 100, **about: Any) -> dict[str, Any]:
         """The first event of that name which says all that."""
         deadline = time.monotonic() + within
         while True:

@@ -10,7 +10,21 @@ from typing import Any
 from nbflow import lifecycle
 from nbflow.live import LiveRun
 from nbflow.model import AttemptId, DataInterval, FrozenNotebook, Pipeline, Task, TaskKey
-from nbflow.run import AttemptEnded, AttemptStarted, Decision, ErrorInfo, Fact, RunOpened, SlotGranted, StartAttempt
+from nbflow.run import (
+    Asked,
+    AttemptEnded,
+    AttemptStarted,
+    CancelRequested,
+    Decision,
+    ErrorInfo,
+    Fact,
+    MarkRequested,
+    Request,
+    ResetRequested,
+    RunOpened,
+    SlotGranted,
+    StartAttempt,
+)
 from nbflow.states import AttemptState, Cause, RunKind, TaskState
 
 NOW = datetime(2026, 4, 1, 9, 0, tzinfo=UTC)
@@ -112,3 +126,19 @@ def states_of(tasks: Iterable[Any]) -> dict[str, TaskState]:
 
 def attempt_id(name: str, number: int = 1, run: str = "r1") -> AttemptId:
     return AttemptId(f"{run}/{name}/{number}")
+
+
+def asked(request: Request, number: int = 7) -> Asked:
+    return Asked(id=number, request=request)
+
+
+def cancel(name: str | None = None) -> Asked:
+    return asked(CancelRequested(by="ana", key=TaskKey(name) if name else None))
+
+
+def reset(*names: str, **about: Any) -> Asked:
+    return asked(ResetRequested(by="ana", keys=tuple(TaskKey(name) for name in names), **about))
+
+
+def mark(name: str, state: TaskState, **about) -> Asked:
+    return asked(MarkRequested(by="ana", key=TaskKey(name), state=state, **about))

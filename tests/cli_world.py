@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -20,10 +20,12 @@ from nbflow.api import Check, LogView, PipelineView, RepairView, RunView
 from nbflow.cli import app
 from nbflow.estimates import Estimate, Past
 from nbflow.housekeeping import Removed
-from nbflow.model import TaskKey
+from nbflow.model import PipelineName, TaskKey
 from nbflow.ports import Definition, Message, Progress, StoredRun
 from nbflow.run import Attempt, ErrorInfo, ResetRequested
 from nbflow.states import AttemptState, Cause
+from nbflow.testing.scheduling import a_standing
+from nbflow.timetable import Standing
 
 CHAIN = pipeline(extract="", clean="extract", publish="clean")
 OUTPUTS = Path("/project/.nbflow/runs")
@@ -120,7 +122,10 @@ class FakeApi:
     abandoned: Sequence[str] = ()
     notebook: Any = field(default_factory=lambda: FAILED_LOG)
     told: Sequence[Message] = ()
+    gone: Sequence[str] = ()
     error: BaseException | None = None
+    missing: dict[str, BaseException] = field(default_factory=dict)
+    """Paths that lead nowhere, for `validate`."""
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
     def _called(self, name: str, /, **arguments: Any) -> None:
@@ -137,11 +142,22 @@ class FakeApi:
 
     def validate(self, paths: Sequence[str] = ()) -> Sequence[Definition]:
         self._called("validate", paths=paths)
+        for path in paths:
+            if path in self.missing:
+                raise self.missing[path]
         return self.definitions
+
+    def standings(self) -> Mapping[PipelineName, Standing]:
+        """Of pipelines whose manifests are gone."""
+        return {PipelineName(name): a_standing(name, is_removed=True) for name in self.gone}
 
     def pipelines(self) -> Sequence[PipelineView]:
         self._called("pipelines")
         return self.views
+
+    def definition(self, name: str) -> Definition:
+        self._called("definition", name=name)
+        return self.views[0].definition
 
     def pipeline(self, name: str) -> PipelineView:
         self._called("pipeline", name=name)
@@ -220,7 +236,7 @@ class FakeApi:
 
     def preview_rerun(self, ref: str, request: ResetRequested) -> RepairView:
         keys = tuple(TaskKey.parse(name) for name in ("clean", "publish"))
-        return RepairView(again=keys, changed=keys[:1], old_params=())
+        return RepairView(again=keys, changed=keys[:1], old_params=(), has_new_manifest=True)
 
     def rerun(self, ref: str, request: ResetRequested, watch: Callable[[Any], None]) -> Any:
         self._called("rerun", ref=ref, request=request)

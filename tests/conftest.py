@@ -1,11 +1,16 @@
-"""What all tests share: readable assertions in helpers, before anything imports them; time for property tests."""
+"""What all tests share: readable assertions in helpers, before anything imports them; profiles of property tests."""
 
 from __future__ import annotations
+
+import signal
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 pytest.register_assert_rewrite("nbflow.testing", "sql_contract", "schedulers")
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts in the background ignores it,
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # and what nohup starts this one
 
 settings.register_profile("nbflow", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("repeated", settings.get_profile("nbflow"), derandomize=True)
 settings.load_profile("nbflow")

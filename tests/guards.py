@@ -91,21 +91,21 @@ STRAYS = {
     """,
     "holding the GIL": "subprocess.Popen([*ME[:-1], ME[-1].replace('time.sleep', 'ctypes.PyDLL(None).sleep')])",
     "hopping": """
-        hop = "import os, time; deadline = time.monotonic() + 30\\nwhile time.monotonic() < deadline:\\n"
+        hop = "import os, time; deadline = time.monotonic() + 150\\nwhile time.monotonic() < deadline:\\n"
         hop += " if os.fork(): os._exit(0)\\n os.setsid()"
         subprocess.Popen([*ME[:-1], hop, MARK], env={})
     """,
     "multiplying": """
-        more = "import os, time\\nfor _ in range(6):\\n os.fork() or os.setsid()\\n time.sleep(0.02)\\ntime.sleep(30)"
+        more = "import os, time\\nfor _ in range(6):\\n os.fork() or os.setsid()\\n time.sleep(0.02)\\ntime.sleep(150)"
         subprocess.Popen([*ME[:-1], more, MARK], env={})
     """,
     "stopped": "os.kill(subprocess.Popen(ME, start_new_session=True).pid, 19)",
 }
-"""Ways to start a process that would like to stay. `ME` is its command line; each lives 60 s at the very most."""
+"""Ways to start a process that would like to stay. `ME` is its command line; each lives 150 s at the very most."""
 
 PRELUDE = """
 import os, subprocess, sys, time
-SLEEP = "import ctypes, time; time.sleep(60)"
+SLEEP = "import ctypes, time; time.sleep(150)"
 ME = [sys.executable, "-S", "-c", SLEEP.replace("import", f"MARK = '{MARK}'; import", 1)]
 """
 """What the strays need, after a line that sets `MARK` to the attempt's token."""
@@ -115,7 +115,7 @@ PIDS, MARK = __import__("sys").argv[1:]
 {prelude}
 {stray}
 open(PIDS, "a").write("ready\\n")
-time.sleep(60)
+time.sleep(600)
 """
 
 
@@ -249,7 +249,7 @@ def _be_guard(folder: AttemptFolder, lifeline: int, status: int, closing: list[i
         os._exit(exit_code)
 
 
-Run = Callable[[AttemptFolder], None]
+Run = Callable[[AttemptFolder], bool | None]
 
 
 def stand_in(monkeypatch: Any, run: Run) -> None:

@@ -7,6 +7,19 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
+from nbflow.manifest.edit import (
+    AddTask,
+    Command,
+    Connect,
+    Disconnect,
+    DuplicateTask,
+    MoveTask,
+    RemoveTask,
+    RenameTask,
+    SetPipelineKey,
+    SetTaskKey,
+)
+
 NAMES = ("pull", "clean", "join", "report", "load")
 Draw = st.DrawFn
 
@@ -150,3 +163,25 @@ def manifests(draw: Draw) -> tuple[list[Line], str, str]:
 def text_of(manifest: tuple[list[Line], str, str]) -> str:
     lines, ending, last = manifest
     return ending.join(line.text for line in lines) + last
+
+
+# --- what people do to them ---
+
+names = st.sampled_from((*NAMES, "tidy", "report_2"))
+positions = st.tuples(st.integers(-99, 99), st.floats(-1e6, 1e6))
+settings_of_a_task = st.sampled_from(
+    [("timeout", "2h"), ("timeout", None), ("timeout", "soon"), ("priority", 3), ("priority", None), ("pool", "a: b"),
+     ("retries.max_retries", 5), ("params.label", "it's \"so\"\n- 'x'"), ("params.new", [1, None, {"a": 1.5}])]
+)  # fmt: skip
+settings_of_all = st.sampled_from([("owner", "me # you"), ("owner", None), ("max_active_runs", 3), ("owner", 5)])
+commands: st.SearchStrategy[Command] = st.one_of(
+    st.builds(AddTask, names, st.just("new.ipynb"), st.lists(names, max_size=2).map(tuple), st.none() | positions),
+    st.builds(RemoveTask, names),
+    st.builds(RenameTask, names, names),
+    st.builds(DuplicateTask, names, names, st.none() | positions),
+    st.builds(Connect, names, names),
+    st.builds(Disconnect, names, names),
+    st.builds(MoveTask, names, positions),
+    st.tuples(names, settings_of_a_task).map(lambda drawn: SetTaskKey(drawn[0], *drawn[1])),
+    settings_of_all.map(lambda drawn: SetPipelineKey(*drawn)),
+)

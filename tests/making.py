@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +61,7 @@ class Project:
     def command(self, *words: str) -> list[str]:
         return [sys.executable, "-m", "nbflow", *words]
 
-    def nbflow(self, *words: str, timeout: float = 120, **env: str) -> subprocess.CompletedProcess[str]:
+    def nbflow(self, *words: str, timeout: float = 600, **env: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             self.command(*words),
             cwd=self.folder,
@@ -69,7 +72,7 @@ class Project:
             check=False,
         )
 
-    def json(self, *words: str, code: int = 0, timeout: float = 120, **env: str) -> Any:
+    def json(self, *words: str, code: int = 0, timeout: float = 600, **env: str) -> Any:
         """What the command prints with `--json`; its exit code must be `code`."""
         done = self.nbflow(*words, "--json", timeout=timeout, **env)
         assert done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
@@ -90,13 +93,26 @@ class Project:
             )
 
 
+def free_port() -> int:
+    """A port that nobody listens on, below those that the system gives to whoever asks for any before it is used."""
+    while True:
+        port = 20_000 + secrets.randbelow(12_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
 def states(document: Mapping[str, Any]) -> dict[str, str]:
     """Task → state, of what `run`, `rerun` and `status` print."""
     return {task["id"]: task["state"] for task in document["tasks"]}
 
 
-def eventually(holds: Callable[[], Any], within: float = 30.0) -> Any:
-    """The first true answer; fails after `within` seconds."""
+def eventually(holds: Callable[[], Any], within: float = 100.0) -> Any:
+    """The first true answer; fails after `within` seconds: a busy machine takes long for what is quick elsewhere.
+
+    Notebooks that shall be killed sleep for ten minutes, so that none of them ends by itself meanwhile;
+    what would like to stay where it must not lives longer than `within` as well.
+    """
     deadline = time.monotonic() + within
     while not (answer := holds()):
         assert time.monotonic() < deadline, f"not within {within} s: {holds}"

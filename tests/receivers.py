@@ -5,7 +5,6 @@ from __future__ import annotations
 import email
 import email.policy
 import json
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from typing import Any
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Message
+from making import free_port
 
 
 class _Keep(Message):
@@ -39,18 +39,11 @@ class Mailbox:
         return [str(mail["X-Nbflow-Message"]) for mail in self.got]
 
 
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
-
-
 @contextmanager
 def mailbox() -> Iterator[Mailbox]:
     box = Mailbox(url="")
-    port = _free_port()
-    controller = Controller(_Keep(box.got), hostname="127.0.0.1", port=port)
+    port = free_port()
+    controller = Controller(_Keep(box.got), hostname="127.0.0.1", port=port, ready_timeout=60)
     controller.start()
     box.url = f"mailto://127.0.0.1:{port}?from=nbflow@example.org&to=ops@example.org&mode=insecure"
     yield box
@@ -74,8 +67,8 @@ def hook() -> Iterator[Hook]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             if kept.status == 200:
-                kept.got.append(json.loads(body))
                 kept.ids.append(self.headers["X-Nbflow-Message"])
+                kept.got.append(json.loads(body))
             self.send_response(kept.status)
             self.end_headers()
 

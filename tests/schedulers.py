@@ -125,7 +125,7 @@ def settle(world: Watched) -> None:
     """No further tick, and every run ends. A pause would hold back the runs that have not begun."""
     for manifest in world.project.folder.glob("notebooks/*/pipeline.yaml"):
         manifest.write_text(re.sub(r"(?m)^ *schedule:.*\n", "", manifest.read_text()))
-    eventually(lambda: not any(world.is_scheduled(name) for name in world.store.standings()), within=60)
+    eventually(lambda: not any(world.is_scheduled(name) for name in world.store.standings()))
     eventually(world.are_ended, within=120)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from building import task
+from building import VALUE_ERROR, task
 
 from nbflow.api import Api, Caller, Role
 from nbflow.engine import Engine
@@ -16,13 +16,18 @@ from nbflow.notebooks.logs import FolderLogs
 from nbflow.ports import Held
 from nbflow.run import Run, StartAttempt
 from nbflow.scheduler import Scheduler
+from nbflow.states import AttemptState, Cause
 from nbflow.testing.clock import FakeClock
 from nbflow.testing.dict_store import DictStore
-from nbflow.testing.executor import FakeExecutor
+from nbflow.testing.executor import FakeExecutor, Script
 from nbflow.testing.workspace import FakeWorkspace
 
 MONDAY = datetime(2026, 3, 30, 9, 0, tzinfo=UTC)
 DAILY = Schedule(cron="0 2 * * *")
+DAY, HOUR, MINUTE, SECOND = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
+SLOW = Script(after=timedelta(hours=30))
+SLOWER = Script(after=timedelta(hours=100))
+FAILS = Script(state=AttemptState.FAILED, cause=Cause.ERROR, error=VALUE_ERROR, failing_cell=3)
 
 
 def scheduled(name: str = "nightly", timing: Schedule | None = DAILY, *names: str, **about: Any) -> Pipeline:
@@ -45,14 +50,18 @@ class FakeOwners:
 
 
 class Away:
-    """A store that can be away: `is_away` makes every verb raise Unavailable."""
+    """A store that can be away: `is_away` makes every verb raise Unavailable, `fails` the verbs that it names."""
 
     def __init__(self, store: DictStore) -> None:
         self._store = store
         self.is_away = False
+        self.fails: set[str] = set()
+        self.before: dict[str, Callable[[], None]] = {}
+        """What happens in the moment before a verb."""
 
     def __getattr__(self, name: str) -> Any:
-        if self.is_away:
+        self.before.get(name, lambda: None)()
+        if self.is_away or name in self.fails:
             raise Unavailable("the database does not answer")
         return getattr(self._store, name)
 
@@ -114,10 +123,12 @@ class Process:
         )
 
     def step(self, after: timedelta = timedelta(0)) -> None:
-        """Let time pass, then one turn."""
+        """Let time pass, then turns as long as there is more to do."""
         now = self.machine.clock.advance(after)
-        self.scheduler.step(now)
-        self.engine.step(now)
+        is_more = True
+        while is_more:
+            is_more = self.scheduler.step(now)
+            self.engine.step(now)
 
     def work(self, span: timedelta, every: timedelta = timedelta(seconds=5)) -> None:
         """Turns for a span of time."""
@@ -136,3 +147,12 @@ class Process:
 
     def started(self) -> list[str]:
         return [order.key.address for order in self.executor.orders if isinstance(order, StartAttempt)]
+
+
+def at(day: int, hour: int = 2, minute: int = 0) -> datetime:
+    """A time of March 2026; days after the 31st are of April."""
+    return datetime(2026, 3, 1, hour, minute, tzinfo=UTC) + (day - 1) * DAY
+
+
+def go_to(process: Process, when: datetime) -> None:
+    process.step(when - process.machine.clock.now())

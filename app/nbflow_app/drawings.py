@@ -23,11 +23,12 @@ from nbflow.run import Attempt
 from nbflow.states import TaskState
 from nbflow_app.format import zone_of
 from nbflow_app.frame import Frame
-from nbflow_app.layout import Layout, layout
+from nbflow_app.layout import drawn_height, layout_of
 from nbflow_app.pages.run import RunNow
 from nbflow_app.pages.taskrows import TaskRow, task_rows
 from nbflow_app.rooms import News, Rooms
 from nbflow_app.visit import Visit
+from nbflow_app.widgets.canvas import canvas
 from nbflow_app.widgets.gantt import Bar, Course, Gantt
 from nbflow_app.widgets.graph import Graph, Node
 
@@ -50,7 +51,9 @@ def drawings(visit: Callable[[ZoneInfo], Visit], rooms: Rooms, frame: Frame) -> 
 
     def _of_run(seen: Visit, run: str) -> pn.viewable.Viewable:
         view = seen.api.status(run)
-        drawn = Graph(laid_out(view.stored.pipeline), nodes(task_rows(seen, view)), link=_link(view))
+        drawn = graph_of(
+            view.stored.pipeline, nodes(task_rows(seen, view, seen.api.whys(view.stored))), link=_link(view)
+        )
         _follow(rooms, f"run:{view.run.id}", lambda run: drawn.update(nodes(run.rows)))
         return _pane(drawn.figure)
 
@@ -60,11 +63,7 @@ def drawings(visit: Callable[[ZoneInfo], Visit], rooms: Rooms, frame: Frame) -> 
         begin = view.run.started_at or view.run.created_at
         tasks = [key.address for key in view.tasks]
         gantt = Gantt(tasks, begin, course(view, seen.api.finish(view.stored), seen.now), link=_link(view))
-        _follow(
-            rooms,
-            f"run:{view.run.id}",
-            lambda run: gantt.update(course(run.view, run.estimate, visit(_zone()).now)),
-        )
+        _follow(rooms, f"run:{view.run.id}", lambda run: gantt.update(_course_of(run)))
         return _pane(gantt.figure)
 
     def pipeline_graph() -> pn.viewable.Viewable:
@@ -73,16 +72,21 @@ def drawings(visit: Callable[[ZoneInfo], Visit], rooms: Rooms, frame: Frame) -> 
         name, run = pn.state.route_params["pipeline"], _argument("run")
         if run:
             return _of_run(seen, run)
-        pipeline = seen.api.pipeline(name, runs=1).definition.pipeline
+        pipeline = seen.api.definition(name).pipeline
         if pipeline is None:
             raise NotFound(f"pipeline '{name}' cannot be drawn")
         waiting = {str(task): Node(state=TaskState.WAITING) for task in pipeline.tasks}
-        return _pane(Graph(laid_out(pipeline), waiting).figure)
+        return _pane(graph_of(pipeline, waiting).figure)
+
+    def editor() -> pn.viewable.Viewable:
+        """Empty: what it shows, its page gives it."""
+        return pn.pane.Bokeh(canvas(), sizing_mode="stretch_both")  # type: ignore[no-untyped-call]
 
     return {
         "/drawings/runs/{run}": run_graph,
         "/drawings/runs/{run}/times": run_times,
         "/drawings/pipelines/{pipeline}": pipeline_graph,
+        "/drawings/pipelines/{pipeline}/edit": editor,
     }
 
 
@@ -92,14 +96,8 @@ def nodes(rows: Iterable[TaskRow]) -> dict[str, Node]:
     }
 
 
-@lru_cache(maxsize=64)
-def _laid_out(edges: tuple[tuple[str, tuple[str, ...]], ...]) -> Layout:
-    return layout(dict(edges))
-
-
-def laid_out(pipeline: Pipeline) -> Layout:
-    """Where its tasks stand; worked out once, whatever else changes in the manifest."""
-    return _laid_out(tuple((name, task.depends_on) for name, task in pipeline.tasks.items()))
+def graph_of(pipeline: Pipeline, nodes: Mapping[str, Node], link: str = "") -> Graph:
+    return Graph(layout_of(pipeline), nodes, height=drawn_height(pipeline), link=link)
 
 
 def course(view: RunView, estimate: Estimate | None, now: datetime) -> Course:
@@ -116,6 +114,12 @@ def course(view: RunView, estimate: Estimate | None, now: datetime) -> Course:
         rest=spans,
         critical={key.address for key in graph.critical_path(ups, ends)},
     )
+
+
+@lru_cache(maxsize=4)
+def _course_of(run: RunNow) -> Course:
+    """Once for all who are told of it."""
+    return course(run.view, run.estimate, run.now)
 
 
 def _bar(of: Attempt) -> Bar:

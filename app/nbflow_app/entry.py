@@ -1,7 +1,8 @@
 """Who may come in, and by what: the link that the terminal printed, or name and password.
 
 Without users everybody on this machine reaches the port, so the port alone is no proof: whoever opens the link gets the
-cookie, as with Jupyter. The key lies in the project and survives a restart; removing it ends every sign-in.
+cookie, as with Jupyter. The key lies in the project and survives a restart; removing it ends every sign-in. From the
+first user on, also one who is added while the app runs, the link opens nothing and people have passwords.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from nbflow.api import Caller, Entrance
 from nbflow.errors import NotSignedIn
@@ -25,14 +26,18 @@ KEY = "app.key"
 MOST, WITHIN = 20, 60.0
 """Refused tries of one address, and the seconds in which they count."""
 
+Asks = Literal["link", "password"]
+
 
 class Entry(Protocol):
     """How people come in."""
 
     cookie: str
     """The name of the cookie that proves it."""
-    asks: str
-    """What the sign-in page asks for: `link` or `password`."""
+
+    def asks(self) -> Asks:
+        """What the sign-in page asks for. May block."""
+        ...
 
     def who(self, cookies: Mapping[str, str]) -> Caller | None:
         """Whose cookie that is. May block."""
@@ -52,31 +57,24 @@ class Entry(Protocol):
 
 
 class LinkEntry:
-    """One caller with every right, known by the link; programs take its token as theirs.
+    """One caller with every right, known by the link; programs take its token as theirs."""
 
-    As soon as there are users it opens nothing any more, also in a server that was started before.
-    """
-
-    asks = "link"
-
-    def __init__(self, key: bytes, caller: Caller, port: int, entrance: Entrance) -> None:
-        self._caller, self._entrance = caller, entrance
+    def __init__(self, key: bytes, caller: Caller, port: int) -> None:
+        self._caller = caller
         self.cookie = cookie_name(port)
         self.token = derived(key, "link")
         self.cookie_value = derived(key, "cookie")
 
+    def asks(self) -> Asks:
+        return "link"
+
     def who(self, cookies: Mapping[str, str]) -> Caller | None:
-        is_theirs = _same(cookies.get(self.cookie, ""), self.cookie_value)
-        return self._caller if is_theirs and not self._entrance.has_users() else None
+        return self._caller if _same(cookies.get(self.cookie, ""), self.cookie_value) else None
 
     def bearer(self, secret: str) -> Caller | None:
-        if _same(secret, self.token) and not self._entrance.has_users():
-            return self._caller
-        return self._entrance.bearer(secret)
+        return self._caller if _same(secret, self.token) else None
 
     def admit(self, fields: Mapping[str, str]) -> str:
-        if self._entrance.has_users():
-            raise NotSignedIn("there are users now, and the link opens nothing any more", hint="Start nbflow app anew.")
         given = fields.get("token", "").strip()
         if not _same(given.rpartition("token=")[2], self.token):  # people paste the whole link, too
             raise NotSignedIn("that is not the link of this server", hint="It was printed where nbflow was started.")
@@ -89,11 +87,12 @@ class LinkEntry:
 class PeopleEntry:
     """Users with passwords and sessions."""
 
-    asks = "password"
-
     def __init__(self, entrance: Entrance, port: int) -> None:
         self._entrance = entrance
         self.cookie = cookie_name(port)
+
+    def asks(self) -> Asks:
+        return "password"
 
     def who(self, cookies: Mapping[str, str]) -> Caller | None:
         secret = cookies.get(self.cookie)
@@ -108,6 +107,33 @@ class PeopleEntry:
     def leave(self, cookies: Mapping[str, str]) -> None:
         if secret := cookies.get(self.cookie):
             self._entrance.sign_out(secret)
+
+
+class LocalEntry:
+    """By the link while there are no users; as people from the first one on. For a server of this machine alone."""
+
+    def __init__(self, link: LinkEntry, people: PeopleEntry, has_users: Callable[[], bool]) -> None:
+        self._link, self._people, self._has_users = link, people, has_users
+        self.cookie = link.cookie
+
+    @property
+    def _way(self) -> Entry:
+        return self._people if self._has_users() else self._link
+
+    def asks(self) -> Asks:
+        return self._way.asks()
+
+    def who(self, cookies: Mapping[str, str]) -> Caller | None:
+        return self._way.who(cookies)
+
+    def admit(self, fields: Mapping[str, str]) -> str:
+        return self._way.admit(fields)
+
+    def bearer(self, secret: str) -> Caller | None:
+        return self._way.bearer(secret)
+
+    def leave(self, cookies: Mapping[str, str]) -> None:
+        self._way.leave(cookies)
 
 
 class Refusals:
@@ -149,7 +175,7 @@ def safe_next(given: str, prefix: str) -> str:
 def read_key(folder: Path) -> bytes:
     """The key of a project, made when it is first asked for; nobody else can read it."""
     path = folder / KEY
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with suppress(FileExistsError), os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(secrets.token_bytes(32))
     return path.read_bytes()

@@ -5,11 +5,16 @@ Durations, sizes and counts are those of `nbflow.text`: the app says them as the
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from html import escape
 from zoneinfo import ZoneInfo
 
+from nbflow.model import Param
 from nbflow.text import seconds_text, with_offset
+
+LONGEST = 40
+"""Characters of a default that are shown."""
 
 
 def zone_of(name: str) -> ZoneInfo:
@@ -57,3 +62,12 @@ def percent(share: float | None) -> str:
         return ""
     whole = round(share * 100)
     return f"{min(whole, 99) if share < 1 else whole} %" if whole or share <= 0 else "1 %"
+
+
+def param_text(param: Param) -> str:
+    """As it would be written: `day: str`, `rows = 3`; a long default is cut."""
+    if param.is_required:
+        return f"{param.name}: {param.type}" if param.type else param.name
+    default = param.default_text or json.dumps(param.default, ensure_ascii=False)
+    shown = " ".join(default.split())
+    return f"{param.name} = {shown if len(shown) <= LONGEST else f'{shown[: LONGEST - 1]}…'}"

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -18,8 +19,10 @@ from markupsafe import Markup
 
 from nbflow.api import Caller, Role
 from nbflow.notebooks.render.styles import stylesheet
+from nbflow.states import in_words
 from nbflow.text import seconds_text, size_text
 from nbflow_app import theme
+from nbflow_app.jupyter import Jupyter
 from nbflow_app.visit import Page
 
 MENU = (("home", "Now", "/"), ("pipelines", "Pipelines", "/pipelines"), ("runs", "Runs", "/runs"))
@@ -28,7 +31,7 @@ MENU = (("home", "Now", "/"), ("pipelines", "Pipelines", "/pipelines"), ("runs",
 class Frame:
     """Renders pages for a server whose addresses begin with `prefix`."""
 
-    def __init__(self, prefix: str = "") -> None:
+    def __init__(self, prefix: str = "", jupyter: Jupyter | None = None) -> None:
         self.prefix = prefix
         self._env = Environment(
             loader=PackageLoader("nbflow_app", "templates"),
@@ -38,9 +41,18 @@ class Frame:
             lstrip_blocks=True,
         )
         self._env.globals.update(
-            url=self.url, asset=self.asset, badge=_badge, icon=_icon, menu=MENU, legend=_legend, Role=Role
+            url=self.url,
+            asset=self.asset,
+            badge=_badge,
+            icon=_icon,
+            menu=MENU,
+            legend=_legend,
+            Role=Role,
+            jupyter=(jupyter or Jupyter(Path())).link,
         )
-        self._env.filters.update(words=words, seconds=seconds_text, size=size_text, value=value_text)
+        self._env.filters.update(
+            words=in_words, seconds=seconds_text, size=size_text, value=value_text, breakable=breakable
+        )
 
     def url(self, *parts: str, **fields: Any) -> str:
         """An address of this server: `url("/pipelines", name)`, each part quoted; fields that are empty left out."""
@@ -81,6 +93,11 @@ ASSETS = {
     "nbflow.css": "text/css",
     "notebook.css": "text/css",
     "app.js": "text/javascript",
+    "edit.css": "text/css",
+    "edit.js": "text/javascript",
+    "forms.js": "text/javascript",
+    "follow.js": "text/javascript",
+    "palette.js": "text/javascript",
     "icon.svg": "image/svg+xml",
 }
 
@@ -93,8 +110,9 @@ def value_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def words(text: str) -> str:
-    return str(text).replace("_", " ")
+def breakable(name: str) -> Markup:
+    """A name that goes to the next line behind a `_`, where there is no room for it."""
+    return Markup("_<wbr>").join(name.split("_"))
 
 
 def _badge(state: theme.State, set_by: str | None = None) -> Markup:

@@ -6,6 +6,7 @@ The gate stands before the router, so that no route, ours or Panel's, can be for
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,12 +21,16 @@ from tornado.httputil import (
     ResponseStartLine,
     parse_cookie,
 )
+from tornado.iostream import IOStream
 
 from nbflow.access import is_our_host
-from nbflow.api import Caller
+from nbflow.api import Caller, Role
 
 PUBLIC = ("/sign-in", "/assets/", "/static/", "/panel/", "/favicon.ico", "/healthz", "/readyz", "/metrics", "/api/")
 """Where nobody needs to be known. The REST API looks at its callers itself."""
+
+NEEDS: tuple[tuple[str, Role], ...] = ((r"/drawings/pipelines/[^/]+/edit(/.*)?", Role.EDITOR),)
+"""Panel's own routes know of no roles; where a viewer is not enough, the gate asks for more."""
 
 POLICY = {
     "default-src": "'none'",
@@ -48,6 +53,9 @@ HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 
+LOOK_AGAIN = 20.0
+"""Seconds between two looks at who has a websocket open."""
+
 Who = Callable[[Mapping[str, str]], Caller | None]
 """Cookies → who that is. May block; it is called in a thread."""
 
@@ -63,6 +71,7 @@ class Gate(HTTPServerConnectionDelegate):
 
     def __init__(self, app: HTTPServerConnectionDelegate, *, who: Who, hosts: frozenset[str], prefix: str = "") -> None:
         self.app, self.who, self.hosts, self.prefix = app, who, hosts, prefix
+        self._sockets: list[_Socket] = []
 
     def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
         return _Passing(self, server_conn, request_conn)
@@ -70,9 +79,40 @@ class Gate(HTTPServerConnectionDelegate):
     def on_close(self, server_conn: object) -> None:
         self.app.on_close(server_conn)
 
+    def keep(self, socket: _Socket) -> None:
+        """Look after a websocket that was let through."""
+        self._sockets.append(socket)
+
+    async def look_after(self) -> None:
+        """Until cancelled: close the websockets of those who would not be let through any more."""
+        while True:
+            await asyncio.sleep(LOOK_AGAIN)
+            self._sockets = [each for each in self._sockets if not each.stream.closed()]
+            for each in self._sockets:
+                caller = await self.known(each.cookies)
+                if caller is None or caller.role < self.needed(each.path):
+                    each.stream.close()
+
+    async def known(self, cookies: Mapping[str, str]) -> Caller | None:
+        return await asyncio.get_running_loop().run_in_executor(None, self.who, cookies)
+
     def is_public(self, path: str) -> bool:
         inside = path.removeprefix(self.prefix)
         return any(inside == known or (known.endswith("/") and inside.startswith(known)) for known in PUBLIC)
+
+    def needed(self, path: str) -> Role:
+        """The role without which nobody comes so far."""
+        inside = path.removeprefix(self.prefix)
+        return next((role for pattern, role in NEEDS if re.fullmatch(pattern, inside)), Role.VIEWER)
+
+
+@dataclass(frozen=True)
+class _Socket:
+    """A websocket: who opened it, by what, and the stream under it."""
+
+    path: str
+    cookies: Mapping[str, str]
+    stream: IOStream
 
 
 @dataclass
@@ -97,6 +137,9 @@ class _Passing(HTTPMessageDelegate):
         self._refusal = await self._judge(start_line, headers)
         if self._refusal is not None:
             return
+        if headers.get("Upgrade") and self._conn.caller is not None:
+            path, cookies = start_line.path.partition("?")[0], parse_cookie(headers.get("Cookie", ""))
+            self._gate.keep(_Socket(path, cookies, self._conn.stream))
         self._inside = self._gate.app.start_request(self._server_conn, self._conn)
         going: Awaitable[None] | None = self._inside.headers_received(start_line, headers)
         if going is not None:
@@ -106,14 +149,22 @@ class _Passing(HTTPMessageDelegate):
         if not is_our_host(headers.get("Host", ""), self._gate.hosts):
             return _Refusal(421, "Misdirected Request", "This host is not served here. See server.url in nbflow.toml.")
         cookies = parse_cookie(headers.get("Cookie", ""))
-        self._conn.caller = await asyncio.get_running_loop().run_in_executor(None, self._gate.who, cookies)
+        self._conn.caller = await self._gate.known(cookies)
         path = start_line.path.partition("?")[0]
-        if self._conn.caller is not None or self._gate.is_public(path):
+        if self._conn.caller is not None:
+            return self._needs_more(self._conn.caller, path)
+        if self._gate.is_public(path):
             return None
         wants_page = start_line.method == "GET" and "text/html" in headers.get("Accept", "")
         if not wants_page:
             return _Refusal(403, "Forbidden", "Sign in first.")
         return _Refusal(303, "See Other", "", f"{self._gate.prefix}/sign-in?next={quote(start_line.path, safe='')}")
+
+    def _needs_more(self, caller: Caller, path: str) -> _Refusal | None:
+        needed = self._gate.needed(path)
+        if caller.role >= needed:
+            return None
+        return _Refusal(403, "Forbidden", f"{caller.name} is {caller.role.word}; this needs {needed.word}.")
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
         return self._inside.data_received(chunk) if self._inside else None

@@ -6,9 +6,9 @@ Every handler declares the role it needs; the api asks again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.client import responses
 from typing import Any
 from urllib.parse import quote, unquote
@@ -38,6 +38,8 @@ class Site:
     api: Callable[[Caller], Api]
     clock: Clock
     frame: Frame
+    health: Callable[[], Mapping[str, str]] = dict
+    """Why nbflow is not ready for work, by name. May block."""
     reading: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(12, "nbflow-page"))
     acting: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(24, "nbflow-action"))
     """Apart, because an action waits for the scheduler's answer."""
@@ -80,11 +82,15 @@ class Handler(RequestHandler):
         error = about.get("exc_info", (None, None, None))[1]
         if isinstance(error, NbflowError):
             self.set_status(status_of(error))
-            message, hint = error.message, error.hint
+            message, where, hint = error.message, error.where, error.hint
         else:
-            message, hint = SENTENCES.get(status_code, responses.get(status_code, "Something went wrong")), ""
+            message, where, hint = (
+                SENTENCES.get(status_code, responses.get(status_code, "Something went wrong")),
+                "",
+                "",
+            )
         if self.wants_json:
-            self.finish({"error": message, "hint": hint})
+            self.finish({"error": message, "where": where, "hint": hint})
             return
         page = Page(template="error.html", title="Error", data={"message": message, "hint": hint})
         self.finish(self.html(page))
@@ -111,6 +117,7 @@ class Handler(RequestHandler):
             parts={name: unquote(value) for name, value in parts.items() if value is not None},
             fields=fields_of(self.request.arguments),
             zone=zone_cookie(self),
+            health=self.site.health,
         )
 
 
@@ -131,7 +138,30 @@ class PageHandler(Handler):
         self.write(self.html(shown))
 
     async def answer(self, threads: ThreadPoolExecutor, show: Show, parts: dict[str, str]) -> Page | Redirect:
-        return await asyncio.get_running_loop().run_in_executor(threads, show, self.visit(parts))
+        return await asyncio.get_running_loop().run_in_executor(threads, _shown, show, self.visit(parts))
+
+
+def _shown(show: Show, visit: Visit) -> Page | Redirect:
+    seen = visit.api.latest_change()  # before it: told twice is better than never
+    shown = show(visit)
+    return replace(shown, seen=seen) if isinstance(shown, Page) else shown
+
+
+class JsonHandler(Handler):
+    """The base of what answers a script of ours: with JSON, errors too."""
+
+    @property
+    def wants_json(self) -> bool:
+        return True
+
+    async def answer(self, threads: ThreadPoolExecutor, work: Callable[[], Mapping[str, Any]]) -> None:
+        self.write(dict(await asyncio.get_running_loop().run_in_executor(threads, work)))
+
+
+class EditPageHandler(PageHandler):
+    """A page on which a pipeline is edited."""
+
+    role = Role.EDITOR
 
 
 class FormHandler(PageHandler):
@@ -155,6 +185,12 @@ class FormHandler(PageHandler):
         if done.note:
             self.set_cookie(FLASH, quote(done.note), path=self.site.frame.prefix or "/", httponly=True, samesite="Lax")
         self.redirect(to, status=303)
+
+
+class EditFormHandler(FormHandler):
+    """A form of whoever edits pipelines."""
+
+    role = Role.EDITOR
 
 
 class AssetHandler(Handler):

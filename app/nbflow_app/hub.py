@@ -6,6 +6,7 @@ Lives on the event loop; only the reading itself happens in a thread.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -15,8 +16,8 @@ from nbflow.run import Change
 
 log = logging.getLogger("nbflow.app")
 
-PACE = 0.25
-"""Seconds between two looks: also the shortest time between two patches of a page."""
+PACE, QUIET = 0.1, 1.0
+"""Seconds between two looks while somebody watches, and while nobody does."""
 
 BATCH = 1000
 
@@ -34,14 +35,16 @@ class Log(Protocol):
 class Hub:
     """Follows the change log from now on."""
 
-    def __init__(self, source: Log, pace: float = PACE) -> None:
-        self._source, self._pace = source, pace
+    def __init__(self, source: Log) -> None:
+        self._source = source
+        self._woken = asyncio.Event()
         self._watchers: set[Told] = set()
         self._seen: int | None = None
 
     def watch(self, told: Told) -> Callable[[], None]:
         """Call `told` on the loop with every change from now on; returns what ends it."""
         self._watchers.add(told)
+        self._woken.set()
         return lambda: self._watchers.discard(told)
 
     async def run(self) -> None:
@@ -54,7 +57,12 @@ class Hub:
                 log.warning("%s", error)
             except Exception:
                 log.exception("the change log could not be read")
-            await asyncio.sleep(self._pace)
+            await self._wait()
+
+    async def _wait(self) -> None:
+        self._woken.clear()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._woken.wait(), PACE if self._watchers else QUIET)
 
     def _read(self) -> Sequence[Change]:
         if self._seen is None:

@@ -12,11 +12,11 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 from nbflow.api import Role
 from nbflow.errors import NbflowError
 from nbflow_app.handlers import zone_cookie
-from nbflow_app.rooms import News, Rooms
+from nbflow_app.rooms import News, Rooms, Seen
 
 
 class LiveHandler(WebSocketHandler):
-    """`/live?watch=NAME`, for everybody who may read."""
+    """`/live?watch=NAME&seen=CHANGE&upto=PLACE`: what happened since a page was made, and from now on."""
 
     role = Role.VIEWER
 
@@ -35,12 +35,18 @@ class LiveHandler(WebSocketHandler):
     async def open(self, *_: str) -> None:
         zone: ZoneInfo = zone_cookie(self)
         try:
-            self._leave = await self._rooms.enter(self.get_query_argument("watch", ""), zone, self._send)
-        except NbflowError:
+            self._leave = await self._rooms.enter(self.get_query_argument("watch", ""), zone, self._send, self._seen)
+        except (NbflowError, ValueError):
             self.close(4404, "nothing to watch")
             return
         if self.ws_connection is None:  # gone meanwhile
             self._leave()
+
+    @property
+    def _seen(self) -> Seen | None:
+        """What the page knew when it was made, where it says so."""
+        given = self.get_query_argument("seen", "")
+        return Seen(int(given[:18]), int(self.get_query_argument("upto", "0")[:18])) if given else None
 
     def on_message(self, message: str | bytes) -> None:
         """Nothing is ordered this way."""

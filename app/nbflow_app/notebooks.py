@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,9 @@ import nbformat
 from nbflow.api import LogView
 from nbflow.errors import NotFound
 from nbflow.notebooks import render
+from nbflow.notebooks.following import Following
 from nbflow.notebooks.render import Fragment, Libraries, Links
+from nbflow.ports import Happened
 from nbflow.run import Attempt, Run
 from nbflow.text import took
 from nbflow_app.frame import Frame
@@ -21,18 +23,24 @@ BOKEH = ("bokeh.min.js", "bokeh-widgets.min.js", "bokeh-tables.min.js")
 
 
 class Notebooks:
-    """What the pages of attempts show. `panel` is the folder of Panel's own files, which have the library of Plotly."""
+    """What the pages of attempts show. `plotly` is the script that draws its figures, where there is one."""
 
-    def __init__(self, frame: Frame, panel: Path) -> None:
-        self._frame, self._panel = frame, panel
+    def __init__(self, frame: Frame, plotly: Path | None = None) -> None:
+        self._frame, self._plotly = frame, plotly
 
     def fragments(self, log: LogView, address: str) -> Sequence[Fragment]:
         """The cells; their outputs link to what lies below `address`, that of the attempt."""
-        links = Links(
+        return render.fragments(log.notebook, self._links(address))
+
+    def watch(self, log: LogView, address: str, read: Callable[[int], Happened]) -> Watched:
+        """The cells of an attempt that runs; `read` gives its events behind a place."""
+        return Watched(Following(log.notebook), self._links(address), read)
+
+    def _links(self, address: str) -> Links:
+        return Links(
             whole=lambda key, place: self._frame.url(f"{address}/whole", key, str(place)),
             frame=lambda key, place: self._frame.url(f"{address}/frame", key, str(place)),
         )
-        return render.fragments(log.notebook, links)
 
     def folded(self, fragments: Sequence[Fragment], failing: int | None) -> str:
         """The cells as one; those above the failing one are folded away."""
@@ -77,6 +85,36 @@ class Notebooks:
 
     @cached_property
     def _libraries(self) -> Libraries:
-        found = sorted((self._panel / "bundled" / "plotlyplot").glob("plotly-*.min.js"))
-        plotly = tuple(self._frame.url(f"/panel/own/dist/bundled/plotlyplot/{path.name}") for path in found[-1:])
+        version = {"v": self._plotly.stat().st_mtime_ns} if self._plotly else {}
+        plotly = (self._frame.url("/assets", self._plotly.name, **version),) if self._plotly else ()
         return Libraries(plotly=plotly, bokeh=tuple(self._frame.url(f"/static/js/{name}") for name in BOKEH))
+
+
+class Watched:
+    """The cells of an attempt that runs, as far as its events were read."""
+
+    def __init__(self, following: Following, links: Links, read: Callable[[int], Happened]) -> None:
+        self._following, self._links, self._read = following, links, read
+        self._changed: dict[int | None, int] = {}
+        """Cell → how far was read when it changed last."""
+        self.upto = 0
+
+    def read(self) -> Mapping[str, str]:
+        """What happened since the last call: the cells that look different now, by element id."""
+        happened = self._read(self.upto)
+        changed, self.upto = self._following.apply(happened.events), happened.upto
+        self._changed |= dict.fromkeys(changed, self.upto)
+        return self._html(changed)
+
+    def since(self, upto: int) -> Mapping[str, str]:
+        """The cells that look different from when it was read up to there."""
+        return self._html([number for number, at in self._changed.items() if at > upto])
+
+    def fragments(self) -> Sequence[Fragment]:
+        """All cells."""
+        return render.fragments(self._following.notebook, self._links)
+
+    def _html(self, numbers: Collection[int | None]) -> Mapping[str, str]:
+        if not numbers:
+            return {}
+        return {each.key: each.html for each in render.fragments(self._following.notebook, self._links, numbers)}

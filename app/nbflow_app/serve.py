@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -22,10 +24,11 @@ from nbflow_app.entry import Entry, Refusals
 from nbflow_app.gate import Gate
 from nbflow_app.handlers import NothingHandler, Site
 from nbflow_app.hub import Hub
+from nbflow_app.libraries import LibraryHandler, plotly_script
 from nbflow_app.notebooks import Notebooks
 from nbflow_app.pages.attempt import AttemptPage
 from nbflow_app.rooms import Rooms, Subject
-from nbflow_app.routes import routes
+from nbflow_app.routes import Route, routes
 from nbflow_app.signing import SignInHandler, SignOutHandler
 from nbflow_app.subjects import subject_of
 from nbflow_app.visit import Visit
@@ -37,6 +40,9 @@ XSRF = "nbflow-xsrf"
 
 PANEL = "/panel"
 """Where Panel's own files are, in the place of its content delivery network."""
+
+UNUSED = 10_000
+"""Milliseconds after which the session of a drawing goes that no window has open; it takes half of it more at most."""
 
 ITSELF = Caller(name="nbflow", role=Role.VIEWER)
 """Who reads for the pages that watch."""
@@ -78,12 +84,13 @@ class App:
         from panel.io.resources import DIST_DIR
 
         self.site = site
-        self.notebooks = Notebooks(site.frame, DIST_DIR)
+        self.plotly = plotly_script(DIST_DIR)
+        self.notebooks = Notebooks(site.frame, self.plotly)
         self.hub = Hub(site.api(ITSELF))
         self.rooms = Rooms(self.hub, self._subject)
         self.server = self._panel_server(entry, place, secret, rest)
-        gate = Gate(self.server._tornado, who=entry.who, hosts=place.hosts, prefix=place.prefix)
-        self.server._http.request_callback = gate  # bokeh offers no place in front of its router
+        self.gate = Gate(self.server._tornado, who=entry.who, hosts=place.hosts, prefix=place.prefix)
+        self.server._http.request_callback = self.gate  # bokeh offers no place in front of its router
 
     def _visit(self, zone: ZoneInfo) -> Visit:
         return Visit(api=self.site.api(ITSELF), now=self.site.clock.now(), zone=zone)
@@ -93,11 +100,12 @@ class App:
 
     async def serve(self, stopping: asyncio.Event) -> None:
         """Answer until `stopping`; what is being answered then is answered to its end."""
-        reading = asyncio.create_task(self.hub.run())
+        work = [asyncio.create_task(self.hub.run()), asyncio.create_task(self.gate.look_after())]
         self.server.start()
         await stopping.wait()
         self.server._http.stop()
-        reading.cancel()
+        for each in work:
+            each.cancel()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.server._http.close_all_connections(), timeout=5)
         self.server.stop(wait=False)
@@ -120,6 +128,7 @@ class App:
             websocket_origin=sorted(place.origins),
             extra_patterns=[
                 (rf"{PANEL}/[^/]+/dist/(.*)", StaticFileHandler, {"path": DIST_DIR}),
+                *_library(self.plotly),
                 (r"/sign-in", SignInHandler, {**here, "refusals": Refusals(), "is_secure": place.is_secure}),
                 (r"/sign-out", SignOutHandler, here),
                 *routes(self.site, self.rooms, self.notebooks, place.origins, rest),
@@ -135,6 +144,10 @@ class App:
             xsrf_cookie_name=XSRF,
             xsrf_cookie_kwargs={"httponly": True, "samesite": "Lax", "secure": place.is_secure},
             websocket_ping_interval=20,
-            unused_session_lifetime_milliseconds=10_000,
-            check_unused_sessions_milliseconds=5_000,
+            unused_session_lifetime_milliseconds=UNUSED,
+            check_unused_sessions_milliseconds=UNUSED // 2,
         )
+
+
+def _library(path: Path | None) -> list[Route]:
+    return [(rf"/assets/{re.escape(path.name)}", LibraryHandler, {"path": path})] if path else []

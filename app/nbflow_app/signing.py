@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from nbflow.errors import NotSignedIn
-from nbflow_app.entry import Entry, Refusals, safe_next
+from nbflow_app.entry import Asks, Entry, Refusals, safe_next
 from nbflow_app.handlers import Handler, Site
 from nbflow_app.visit import Page
 
@@ -23,12 +23,12 @@ class SignInHandler(Handler):
         self.entry, self.refusals, self.is_secure = entry, refusals, is_secure
 
     async def get(self) -> None:
-        if self.entry.asks == "link" and self.get_query_argument("token", ""):
-            await self._come_in()
-        elif getattr(self.request.connection, "caller", None) is not None:
+        if getattr(self.request.connection, "caller", None) is not None:
             self.redirect(self._next)
+        elif self.get_query_argument("token", "") and await self._asks() == "link":
+            await self._come_in()
         else:
-            self._ask()
+            await self._ask()
 
     async def post(self) -> None:
         await self._come_in()
@@ -46,7 +46,7 @@ class SignInHandler(Handler):
         except NotSignedIn as error:
             self.refusals.note(address)
             self.set_status(403)
-            self._ask(error)
+            await self._ask(error)
             return
         path = self.site.frame.prefix or "/"
         self.set_cookie(
@@ -60,8 +60,11 @@ class SignInHandler(Handler):
         )
         self.redirect(self._next, status=303)
 
-    def _ask(self, error: NotSignedIn | None = None) -> None:
-        about = {"asks": self.entry.asks, "next": self._next, "error": error, "name": self.get_argument("name", "")}
+    async def _asks(self) -> Asks:
+        return await asyncio.get_running_loop().run_in_executor(self.site.acting, self.entry.asks)
+
+    async def _ask(self, error: NotSignedIn | None = None) -> None:
+        about = {"asks": await self._asks(), "next": self._next, "error": error, "name": self.get_argument("name", "")}
         self.write(self.html(Page(template="sign_in.html", title="Sign in", data=about)))
 
 

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any, TypeVar
 
-from nbflow.access import check_address
+from nbflow.access import check_address, is_loopback
 from nbflow.errors import Unavailable
+from nbflow.ports import Say
 from nbflow.rest import create_app
+from nbflow.rest.health import Probes
 from nbflow.settings import STATE
 from nbflow.wiring import Doors, this_user
-from nbflow_app.entry import Entry, LinkEntry, PeopleEntry, derived, read_key
+from nbflow_app.entry import Entry, LinkEntry, LocalEntry, PeopleEntry, derived, read_key
 from nbflow_app.frame import Frame
 from nbflow_app.handlers import Site
+from nbflow_app.jupyter import Jupyter
 from nbflow_app.serve import App, Place
+
+Answer = TypeVar("Answer")
 
 
 def start(
@@ -23,7 +29,7 @@ def start(
     *,
     host: str | None,
     port: int | None,
-    say: Callable[[str], None],
+    say: Say,
     is_orphan: Callable[[], bool] = lambda: False,
 ) -> None:
     """Serve until SIGTERM, Ctrl-C, or `is_orphan`. `say` is told where to look.
@@ -39,9 +45,9 @@ def start(
         has_users = entrance.has_users()
         check_address(place.host, has_users=has_users)
         key = read_key(doors.project / STATE)
-        entry: Entry = (
-            PeopleEntry(entrance, place.port) if has_users else LinkEntry(key, this_user(), place.port, entrance)
-        )
+        link, people = LinkEntry(key, this_user(), place.port), PeopleEntry(entrance, place.port)
+        entry: Entry = LocalEntry(link, people, entrance.has_users) if is_loopback(place.host) else people
+        token = "" if has_users else link.token
         rest = create_app(
             doors.api,
             bearer=entry.bearer,
@@ -50,12 +56,14 @@ def start(
             hosts=place.hosts,
             probes=doors.probes(),
         )
-        site = Site(api=doors.api, clock=doors.clock, frame=Frame(place.prefix))
+        probes = Probes(doors.probes())
 
         def new_app() -> App:
+            frame = Frame(place.prefix, Jupyter(doors.project, chosen.jupyter_url or ""))
+            site = Site(api=doors.api, clock=doors.clock, frame=frame, health=for_threads(probes.reasons))
             return App(site, entry, place, secret=derived(key, "panel"), rest=rest)
 
-        asyncio.run(_serve(new_app, place, lambda: say(f"open {address(place, entry)}"), is_orphan))
+        asyncio.run(_serve(new_app, place, lambda: say(f"open {address(place, token)}"), is_orphan))
         say("ended")
 
 
@@ -78,13 +86,19 @@ async def _serve(
     watching.cancel()
 
 
+def for_threads(ask: Callable[[], Coroutine[Any, Any, Answer]]) -> Callable[[], Answer]:
+    """Ask on this loop, from any thread."""
+    loop = asyncio.get_running_loop()
+    return lambda: asyncio.run_coroutine_threadsafe(ask(), loop).result()
+
+
 async def _end_with_parent(is_orphan: Callable[[], bool], stopping: asyncio.Event) -> None:
     while not is_orphan():
         await asyncio.sleep(1)
     stopping.set()
 
 
-def address(place: Place, entry: Entry) -> str:
-    """What to open; without users it is also the way in."""
+def address(place: Place, token: str) -> str:
+    """What to open; the token is the way in while there are no users."""
     base = place.url or f"http://{place.host}:{place.port}"
-    return f"{base}/sign-in?token={entry.token}" if isinstance(entry, LinkEntry) else base
+    return f"{base}/sign-in?token={token}" if token else base

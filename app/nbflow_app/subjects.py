@@ -1,19 +1,25 @@
-"""What pages can watch: all runs, one pipeline, one run. Each knows which changes are about it and what they change."""
+"""What pages can watch: everything, all runs, one pipeline, one run, one attempt.
+
+Each knows which changes are about it and what they change.
+"""
 
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from nbflow.api import RunView
 from nbflow.errors import NotFound
-from nbflow.model import TaskKey
-from nbflow.run import Change
+from nbflow.estimates import Estimate
+from nbflow.model import PipelineName, TaskKey
+from nbflow.run import Attempt, Change
 from nbflow.states import TaskState
 from nbflow_app.frame import Frame
 from nbflow_app.pages import run as run_page
-from nbflow_app.pages.attempt import AttemptPage, attempt_of
-from nbflow_app.rooms import News, Subject
+from nbflow_app.pages.attempt import AttemptPage, Watched, attempt_of
+from nbflow_app.rooms import News, Seen, Subject
 from nbflow_app.visit import Visit
 
 VisitNow = Callable[[], Visit]
@@ -22,31 +28,61 @@ VisitNow = Callable[[], Visit]
 
 PROGRESS = 2.0
 """Seconds between two looks at how far running tasks have come."""
+DRAFT = 1.0
+"""Seconds between two looks at a manifest that is edited."""
 
 
 @dataclass
-class AllRuns:
-    """Lists: a run began or ended, or a pipeline changed."""
+class Pages:
+    """Pages that look at themselves again as a whole: after what concerns them, and at the pulse, if there is one."""
 
+    concerns: Callable[[Change], bool]
+    visit: VisitNow
     pulse: float = 0
 
-    def concerns(self, change: Change) -> bool:
-        return change.key is None
-
     def news(self, changes: Sequence[Change]) -> News:
-        return News(refresh=bool(changes))
+        del changes
+        return News(refresh=True)
+
+    def since(self, seen: Seen) -> News:
+        return News(refresh=any(map(self.concerns, self.visit().api.changes(seen.change))))
+
+
+def changes_a_list(change: Change) -> bool:
+    """A run began or ended, or a pipeline changed."""
+    return change.key is None
+
+
+def changes_what_is_red(change: Change) -> bool:
+    return change.key is None or (change.event == "task" and change.after == TaskState.FAILED)
 
 
 @dataclass
-class OnePipeline:
+class OneDraft:
+    """A pipeline that is edited: its page looks again when its manifest or a draft of it has changed."""
+
     name: str
-    pulse: float = 0
+    visit: VisitNow
+    pulse: float = DRAFT
+    seen: object = None
 
     def concerns(self, change: Change) -> bool:
-        return change.pipeline == self.name and change.event != "attempt"
+        return False
 
     def news(self, changes: Sequence[Change]) -> News:
-        return News(refresh=bool(changes))
+        seen, self.seen = self.seen, self.edition()
+        return News(refresh=seen != self.seen)
+
+    def since(self, seen: Seen) -> News:
+        del seen  # it counts changes of runs
+        return News(refresh=True)
+
+    def edition(self) -> object:
+        """None for a pipeline that is gone, which its page shall notice once."""
+        try:
+            return self.visit().api.edition(self.name)
+        except NotFound:
+            return None
 
 
 @dataclass
@@ -57,63 +93,93 @@ class OneRun:
     visit: VisitNow
     frame: Frame
     pulse: float = PROGRESS
+    estimate: Estimate | None = None
+    foresee_at: float = 0
 
     def concerns(self, change: Change) -> bool:
         return change.run == self.run
 
     def news(self, changes: Sequence[Change]) -> News:
+        visit = self.visit()
+        view = visit.api.status(self.run)
         keys = {change.key for change in changes if change.key is not None}
-        parts, now = run_page.patches(self.visit(), self.frame, self.run, keys)
+        parts, now = run_page.patches(visit, self.frame, view, keys, self._foreseen(visit, view))
         self.pulse = PROGRESS if any(row.state is TaskState.RUNNING for row in now.rows) else 0
         return News(parts=parts, run=now, refresh=any(change.key is None for change in changes))
+
+    def _foreseen(self, visit: Visit, view: RunView) -> Estimate | None:
+        """When it will end; of a large run not worked out anew for every change."""
+        if time.monotonic() >= self.foresee_at or view.run.state.is_terminal:
+            began = time.monotonic()
+            self.estimate = visit.api.finish(view.stored)
+            ended = time.monotonic()
+            self.foresee_at = ended + 20 * (ended - began)
+        return self.estimate
+
+    def since(self, seen: Seen) -> News:
+        missed = self.visit().api.changes(seen.change, self.run)
+        return self.news(missed) if missed else News()
 
 
 @dataclass
 class OneAttempt:
     """The cells of a notebook while it runs; when its task changes, the page looks at itself again."""
 
-    run: str
-    task: str
-    number: int
+    pipeline: PipelineName
+    attempt: Attempt
     visit: VisitNow
     page: AttemptPage
-    pulse: float = 0
-    has_log: bool = False
+    watched: Watched | None = None
+    """Its cells, from its first event until it has ended."""
+
+    @property
+    def pulse(self) -> float:
+        return 0 if self.attempt.state.is_terminal else CELLS
 
     def concerns(self, change: Change) -> bool:
-        return change.run == self.run and (change.key is None or change.key.address == self.task)
+        return change.run == self.attempt.run and change.key in {None, self.attempt.key}
 
     def news(self, changes: Sequence[Change]) -> News:
-        parts = self.page.parts(self.visit(), self.run, self.task, self.number)
-        has_begun = parts is not None and not self.has_log
-        self.has_log = parts is not None
-        self.pulse = self.next_pulse()
-        return News(parts=parts or {}, refresh=bool(changes) or has_begun)
+        visit = self.visit()
+        if changes:
+            self.attempt = attempt_of(visit.api.status(self.attempt.run), self.attempt.key, self.attempt.number)
+        if self.attempt.state.is_terminal:
+            self.watched = None
+            return News(parts=self.page.cells(visit, self.pipeline, self.attempt), refresh=True)
+        if self.watched is not None:
+            return News(parts=self.watched.read(), refresh=bool(changes))
+        self.watched = self.page.watch(visit, self.pipeline, self.attempt)
+        return News(refresh=bool(changes) or self.watched is not None)
 
-    def next_pulse(self) -> float:
-        view = self.visit().api.status(self.run)
-        return 0 if attempt_of(view, TaskKey.parse(self.task), self.number).state.is_terminal else CELLS
+    def since(self, seen: Seen) -> News:
+        visit = self.visit()
+        if self.watched is None:
+            return News(refresh=any(map(self.concerns, visit.api.changes(seen.change, self.attempt.run))))
+        return News(parts=self.watched.since(seen.upto) if seen.upto else {}, refresh=not seen.upto)
 
 
-CELLS = 1.0
-"""Seconds between two looks at the notebook of a running attempt."""
+CELLS = 0.1
+"""Seconds between two looks at what a running attempt did."""
 
 
 def subject_of(watch: str, visit: VisitNow, frame: Frame, attempts: AttemptPage) -> Subject:
     """What a page names in `data-watch`. Raises NotFound."""
     kind, _, name = watch.partition(":")
     match kind:
+        case "now":  # time alone makes things late
+            return Pages(changes_what_is_red, visit, pulse=20.0)
         case "runs":
-            return AllRuns()
+            return Pages(changes_a_list, visit)
         case "pipeline":
-            return OnePipeline(name)
+            return Pages(lambda change: change.pipeline == name and change.event != "attempt", visit)
+        case "edit":
+            return OneDraft(name, visit, seen=visit().api.edition(name))
         case "run":
             return OneRun(str(visit().api.status(name).run.id), visit, frame)
         case "attempt" if found := re.fullmatch(r"([^/]+)/([^/]+)/(\d{1,9})", name):
-            run, task, number = found[1], found[2], int(found[3])
-            subject = OneAttempt(run, task, number, visit, attempts)
-            subject.has_log = attempts.parts(visit(), run, task, number) is not None
-            subject.pulse = subject.next_pulse()
-            return subject
+            view = visit().api.status(found[1])
+            attempt = attempt_of(view, TaskKey.parse(found[2]), int(found[3]))
+            pipeline = view.run.pipeline
+            return OneAttempt(pipeline, attempt, visit, attempts, attempts.watch(visit(), pipeline, attempt))
         case _:
             raise NotFound(f"nothing is called '{watch}'")

@@ -18,6 +18,7 @@ from nbflow.states import (
     AttemptState,
     RunState,
     TaskState,
+    in_words,
 )
 
 State = RunState | TaskState | AttemptState
@@ -110,6 +111,9 @@ _LOOKS[AttemptState.LOST] = _LOOKS[AttemptState.FAILED]  # lost is a way to fail
 PENCIL = Icon("M2.8 13.2 3.6 10.2 10.6 3.2 12.8 5.4 5.8 12.4Z M9 4.8 11.2 7")
 """Beside the icon of a state that an operator set by hand."""
 
+NOTEBOOK = Icon("M4.5 2.5H12.8V13.5H4.5Z M7 2.5V13.5 M3.2 5.2H4.5 M3.2 8H4.5 M3.2 10.8H4.5")
+"""In the place of a state where a task has none."""
+
 
 def look_of(state: State) -> Look:
     return _LOOKS[state]
@@ -117,7 +121,7 @@ def look_of(state: State) -> Look:
 
 def label_of(state: State) -> str:
     """`upstream failed`: the word of database, CLI and REST, for people."""
-    return state.replace("_", " ")
+    return in_words(state)
 
 
 def sentence_of(state: State) -> str:

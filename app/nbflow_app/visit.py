@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -26,6 +26,8 @@ class Visit:
     fields: Mapping[str, Sequence[str]] = field(default_factory=dict)
     zone: ZoneInfo = UTC_ZONE
     """The viewer's."""
+    health: Callable[[], Mapping[str, str]] = dict
+    """What of nbflow itself is not well, by name. May block."""
 
     def part(self, name: str) -> str:
         return self.parts[name]
@@ -49,6 +51,10 @@ class Visit:
     def may_act(self) -> bool:
         return self.api.caller.role >= Role.OPERATOR
 
+    @property
+    def may_edit(self) -> bool:
+        return self.api.caller.role >= Role.EDITOR
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
@@ -61,6 +67,10 @@ class Page:
     """Text and address of what lies above it."""
     section: str = ""
     watch: str = ""
+    seen: int = 0
+    """The last change that it may know of."""
+    upto: int = 0
+    """How far the events were read of the attempt that it shows running."""
     has_canvas: bool = False
 
 

@@ -11,7 +11,7 @@ from nbflow import params, repair
 from nbflow.api.bound import Bound, live_run
 from nbflow.api.roles import Role, needs
 from nbflow.api.views import RepairView
-from nbflow.errors import Conflict, InvalidInput, Unavailable
+from nbflow.errors import Conflict, InvalidInput, NotFound, Unavailable
 from nbflow.live import LiveRun
 from nbflow.model import RunId, TaskKey
 from nbflow.run import (
@@ -34,14 +34,23 @@ class Actions(Bound):
     @needs(Role.OPERATOR)
     def preview_rerun(self, ref: str, request: ResetRequested) -> RepairView:
         """What `rerun` would do. Raises what it would raise."""
-        live = live_run(self._store.load(self._store.find_run(ref)))
+        stored = self._store.load(self._store.find_run(ref))
+        live = live_run(stored)
         again = repair.to_reset(live, request)
         finished = (key for key, task in live.tasks.items() if task.state.is_terminal and key not in again)
         return RepairView(
             again=again,
             changed=repair.changed_notebooks(live, again, request.notebooks),
             old_params=tuple(finished) if request.params else (),
+            has_new_manifest=self._has_new_manifest(stored.run),
         )
+
+    def _has_new_manifest(self, run: Run) -> bool:
+        try:
+            now = self._workspace.manifest(run.pipeline).text
+        except NotFound:  # it is gone, or the run was one of a notebook alone
+            return False
+        return now != self._store.manifest_text(run.manifest)
 
     @needs(Role.OPERATOR)
     def repair_request(
@@ -151,7 +160,7 @@ class Actions(Bound):
     @needs(Role.OPERATOR)
     def close_abandoned(self) -> Sequence[RunId]:
         """End the runs whose `nbflow run` is gone."""
-        now = self._clock.now()
+        now = self._store.now(self._clock.now())
         if all(self._owners.is_alive(lease, now) for lease in self._store.owned() if lease.is_foreground):
             return ()
         return self._here().close_abandoned()

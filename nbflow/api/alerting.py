@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import uuid4
 
-from nbflow import messages
 from nbflow.api.bound import Bound
 from nbflow.api.roles import Role, needs
 from nbflow.errors import NotFound, Unavailable
@@ -25,6 +24,8 @@ class Alerting(Bound):
         if channel not in self._channels:
             hint = did_you_mean(channel, self._channels) or f'Write [channels.{channel}] with urls = ["mailto://…"].'
             raise NotFound(f"nbflow.toml has no channel '{channel}'", hint=hint)
+        from nbflow import messages
+
         letter = messages.trial(f"test/{uuid4()}", channel, self._project)
         delivery = self._notifier.send(channel, letter)
         if delivery.errors:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from nbflow.api.roles import Caller
 from nbflow.api.views import Check
 from nbflow.errors import Conflict
-from nbflow.housekeeping import Housekeeper
 from nbflow.live import LiveRun
 from nbflow.model import RunId
 from nbflow.ports import (
     Clock,
     Delivery,
+    Drafts,
     Driver,
     Letter,
+    Library,
     Logs,
     Notifier,
     Outbox,
@@ -25,9 +26,13 @@ from nbflow.ports import (
     RunStore,
     ScheduleStore,
     StoredRun,
+    Versions,
     Workspace,
 )
 from nbflow.ports.housekeeping import Backups
+
+if TYPE_CHECKING:
+    from nbflow.housekeeping import Housekeeper
 
 START_IT = "Start one with nbflow up."
 
@@ -47,6 +52,7 @@ class Bound:
     """One caller, and the doors that its reads and commands go through.
 
     `driver` is None in a process that must not execute anything, such as a web server: the scheduler then does it.
+    `is_begun` says whether the store was ever used: who only looks at definitions makes none.
     """
 
     def __init__(
@@ -67,6 +73,10 @@ class Bound:
         housekeeper: Housekeeper | None = None,
         backups: Backups | None = None,
         checks: Sequence[Callable[[], Check]] = (),
+        is_begun: Callable[[], bool] = lambda: True,
+        drafts: Drafts | None = None,
+        library: Library | None = None,
+        versions: Versions | None = None,
     ) -> None:
         self.caller = caller
         self._store, self._workspace, self._logs, self._clock = store, workspace, logs, clock
@@ -74,6 +84,7 @@ class Bound:
         self._notifier, self._channels, self._project = notifier or NoNotifier(), channels, project
         self._housekeeper, self._backups = housekeeper, backups
         self._pools, self._slots, self._checks = pools or {}, slots, checks
+        self._is_begun, self._drafts, self._library, self._versions = is_begun, drafts, library, versions
 
     def _here(self) -> Driver:
         """What carries runs to their end in this process. Raises Conflict where nothing does."""
@@ -83,8 +94,8 @@ class Bound:
 
     def _has_owner(self, run: RunId) -> bool:
         """Whether a live engine has the run."""
-        now = self._clock.now()
-        return any(lease.run == run and self._owners.is_alive(lease, now) for lease in self._store.owned())
+        lease = self._store.lease(run)
+        return lease is not None and self._owners.is_alive(lease, self._store.now(self._clock.now()))
 
     def _has_scheduler(self) -> bool:
         """Whether a live engine takes the runs that nobody owns."""

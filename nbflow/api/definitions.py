@@ -25,14 +25,20 @@ class Definitions(Bound):
     @needs(Role.VIEWER)
     def validate(self, paths: Sequence[str] = ()) -> tuple[Definition, ...]:
         """Every manifest, or those named, each with all its problems; the store is not asked."""
-        return tuple(self._workspace.load(path) for path in paths) or tuple(self._workspace.definitions())
+        named = tuple(self._workspace.load(path, thorough=True) for path in paths)
+        return named or tuple(self._workspace.definitions(thorough=True))
+
+    @needs(Role.VIEWER)
+    def definition(self, name_or_path: str) -> Definition:
+        """One pipeline as it is written; the store is not asked."""
+        return self._workspace.load(name_or_path)
 
     @needs(Role.VIEWER)
     def pipelines(self, runs: int = 1) -> tuple[PipelineView, ...]:
         """Every manifest of the project, broken ones too, with the last `runs` runs of each."""
         definitions = self._workspace.definitions()
-        if not definitions:
-            return ()
+        if not definitions or not self._is_begun():
+            return tuple(self._view(each, (), None) for each in definitions)
         recent, standings = self._store.recent_runs(runs), self._store.standings()
         names = [PipelineName(each.name) for each in definitions]
         return tuple(
@@ -45,7 +51,7 @@ class Definitions(Bound):
         """One pipeline with its last `runs` runs."""
         definition = self._workspace.load(name_or_path)
         name = PipelineName(definition.name)
-        if not name:
+        if not name or not self._is_begun():
             return self._view(definition, (), None)
         recent = self._store.list_runs(pipeline=name, limit=runs)
         return self._view(definition, recent, self._store.standings().get(name))
@@ -56,9 +62,9 @@ class Definitions(Bound):
         return PipelineView(definition=definition, last_runs=tuple(runs), next_tick=tick, standing=standing)
 
 
-def next_ticks(view: PipelineView, after: datetime, count: int) -> tuple[Tick, ...]:
+def next_ticks(definition: Definition, after: datetime, count: int) -> tuple[Tick, ...]:
     """The next `count` ticks of a pipeline's schedule. Raises InvalidInput where it has none."""
-    pipeline = usable(view.definition)
+    pipeline = usable(definition)
     if pipeline.schedule is None:
         raise InvalidInput(f"pipeline '{pipeline.name}' has no schedule", hint="It starts only by hand.")
     found = schedule.ticks(pipeline.schedule, after)
@@ -66,6 +72,7 @@ def next_ticks(view: PipelineView, after: datetime, count: int) -> tuple[Tick, .
 
 
 def usable(definition: Definition) -> Pipeline:
+    """Raises InvalidManifest with everything that is wrong."""
     if definition.pipeline is None:
         raise InvalidManifest(definition.problems)
     return definition.pipeline

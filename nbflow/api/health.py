@@ -7,7 +7,7 @@ from collections import Counter
 from nbflow.api.bound import Bound
 from nbflow.api.roles import Role, needs
 from nbflow.api.views import Figures
-from nbflow.ports import LEADER_TTL
+from nbflow.ports import age_of_sign
 
 
 class Health(Bound):
@@ -17,7 +17,7 @@ class Health(Bound):
     def figures(self) -> Figures:
         """What was counted, what has not ended, who holds the pools, and how old the scheduler's heartbeat is."""
         leader = self._store.leader()
-        age = self._store.now(self._clock.now()) - (leader.expires - LEADER_TTL) if leader else None
+        age = age_of_sign(leader, self._store.now(self._clock.now())) if leader else None
         runs, tasks = self._store.unfinished_counts()
         return Figures(
             tallies=self._store.tallies(),
@@ -25,5 +25,6 @@ class Health(Bound):
             tasks=Counter(tasks),
             pools=self._pools,
             taken={pool: len(holders) for pool, holders in self._store.pool_holders().items()},
+            slots=self._slots,
             heartbeat=age,
         )

@@ -14,6 +14,7 @@ from nbflow.errors import NotFound
 from nbflow.estimates import Estimate, Past
 from nbflow.model import PipelineName, RunId, TaskKey, TaskName
 from nbflow.ports import (
+    Happened,
     Progress,
     StoredRun,
 )
@@ -61,7 +62,7 @@ class History(Reasons):
             stored=stored,
             attempts=attempts,
             notebooks={
-                attempt.id: self._logs.folder(attempt.id, stored.run.pipeline) / "notebook.ipynb"
+                attempt.id: self._notebook(attempt, stored.run.pipeline)
                 for tried in attempts.values()
                 for attempt in tried
             },
@@ -71,9 +72,16 @@ class History(Reasons):
     def log(self, ref: str, task: str, number: int | None = None) -> LogView:
         """The executed notebook of an attempt, by default the latest."""
         view = self.status(ref)
-        attempt = self._tried(view, task, number)
-        notebook = self._logs.notebook(attempt.id, view.run.pipeline)
-        return LogView(attempt=attempt, path=view.notebooks[attempt.id], notebook=notebook)
+        return self.log_of(self._tried(view, task, number), view.run.pipeline)
+
+    @needs(Role.VIEWER)
+    def log_of(self, attempt: Attempt, pipeline: PipelineName) -> LogView:
+        """The same of an attempt that was just read."""
+        notebook = self._logs.notebook(attempt.id, pipeline)
+        return LogView(attempt=attempt, path=self._notebook(attempt, pipeline), notebook=notebook)
+
+    def _notebook(self, attempt: Attempt, pipeline: PipelineName) -> Path:
+        return self._logs.folder(attempt.id, pipeline) / "notebook.ipynb"
 
     @needs(Role.VIEWER)
     def events(self, ref: str, task: str, number: int | None = None) -> Path:
@@ -95,6 +103,11 @@ class History(Reasons):
     def progress(self, run: Run, attempt: Attempt) -> Progress | None:
         """How far a running attempt has come."""
         return self._logs.progress(attempt.id, run.pipeline)
+
+    @needs(Role.VIEWER)
+    def happened(self, attempt: Attempt, pipeline: PipelineName, after: int = 0) -> Happened:
+        """What an attempt did since another call returned `after`, or all of it."""
+        return self._logs.happened(attempt.id, pipeline, after=after)
 
     @needs(Role.VIEWER)
     def usual_seconds(self, pipeline: PipelineName) -> Mapping[TaskName, float]:

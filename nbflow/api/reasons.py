@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from statistics import median
 
 from nbflow import why as sentences
 from nbflow.admission import Limits
 from nbflow.api.bound import Bound, live_run
 from nbflow.api.roles import Role, needs
+from nbflow.api.views import Whys
 from nbflow.live import LiveRun
-from nbflow.model import Pipeline, TaskKey
-from nbflow.ports import Lease, Owners, StoredRun
+from nbflow.model import Pipeline, PipelineName, TaskKey
+from nbflow.ports import Held, Lease, Owners, StoredRun, host_of, silence
+from nbflow.timetable import Standing
 from nbflow.why import Owner, Surroundings
 
 
@@ -24,35 +26,41 @@ class Reasons(Bound):
         """One sentence: why a task run stands where it stands."""
         live = live_run(self._store.load(self._store.find_run(ref)))
         key = live.get(TaskKey.parse(task)).key
-        return self._whys(live, [key])[key]
+        return sentences.why(live, key, self._surroundings(live))
 
     @needs(Role.VIEWER)
-    def whys(self, stored: StoredRun) -> Mapping[TaskKey, str]:
-        """The same for every task run that has not ended."""
-        return self._whys(live_run(stored), [key for key, task in stored.tasks.items() if not task.state.is_terminal])
+    def whys(self, stored: StoredRun, keys: Iterable[TaskKey] | None = None) -> Whys:
+        """What is to be said of a run and of its task runs, or those of `keys`, that have not ended."""
+        if stored.run.state.is_terminal:
+            return Whys()
+        live = live_run(stored)
+        asked = [key for key in (stored.tasks if keys is None else keys) if not stored.tasks[key].state.is_terminal]
+        around = self._surroundings(live)
+        tasks = {key: sentences.why(live, key, around, alone=True) for key in asked}
+        return Whys(held_up=sentences.held_up(live.run, around), tasks=tasks)
 
     @needs(Role.VIEWER)
     def why_run(self, ref: str) -> str:
         """One sentence: why a run stands where it stands."""
         live = live_run(self._store.load(self._store.find_run(ref)))
-        return sentences.why_run(live.run, self._surroundings(live))
-
-    def _whys(self, live: LiveRun, keys: Sequence[TaskKey]) -> Mapping[TaskKey, str]:
-        if not keys:
-            return {}
-        around = self._surroundings(live)
-        return {key: sentences.why(live, key, around) for key in keys}
+        return sentences.why_run(live, self._surroundings(live))
 
     def _surroundings(self, live: LiveRun) -> Surroundings:
         """What the run shares with others now."""
-        run, now, leases = live.run, self._clock.now(), self._store.owned()
+        run, now, leases, leader = live.run, self._clock.now(), self._store.owned(), self._store.leader()
+        at, standings = self._store.now(now), self._store.standings()
+        lease = next((lease for lease in leases if lease.run == run.id), None)
+        owner = _owner(lease, self._owners, at)
         return Surroundings(
             now=now,
-            owner=_owner([lease for lease in leases if lease.run == run.id], self._owners, now),
-            has_scheduler=self._has_scheduler(),
+            owner=owner,
+            has_scheduler=leader is not None and self._owners.is_alive(leader, at),
+            silent=_silent(lease if owner is Owner.ALIVE else leader, at),
+            elsewhere=self._elsewhere(live),
             unfinished=self._store.unfinished(),
             owned={lease.run for lease in leases},
-            limits=self._limits(live.pipeline),
+            limits=self._limits(live.pipeline, standings),
+            standing=standings.get(run.pipeline),
             pools=self._pools,
             holders=self._store.pool_holders(),
             slots=self._slots,
@@ -60,28 +68,37 @@ class Reasons(Bound):
             usual={task: median(took) for task, took in self._store.durations(run.pipeline).items()},
         )
 
+    def _elsewhere(self, live: LiveRun) -> set[str]:
+        leader = self._store.leader()
+        hosts = {task.live.host for task in live.tasks.values() if task.live and task.live.host}
+        return hosts - {host_of(leader.engine)} if leader else set()
+
     def _busy(self, live: LiveRun, leases: Sequence[Lease]) -> Sequence[str]:
         """What runs in the engine that has this run, each by its name; tasks of other pipelines with theirs."""
         engine = next((lease.engine for lease in leases if lease.run == live.run.id), None)
         names = []
         for run in (lease.run for lease in leases if lease.engine == engine):
-            stored = self._store.load(run)
+            stored = live if run == live.run.id else self._store.load(run)
             before = "" if stored.run.pipeline == live.run.pipeline else f"{stored.run.pipeline}."
             names += [f"{before}{key.address}" for key, task in stored.tasks.items() if task.live]
         return names
 
-    def _limits(self, pipeline: Pipeline) -> Limits:
+    def _limits(self, pipeline: Pipeline, standings: Mapping[PipelineName, Standing]) -> Limits:
         """What the scheduler goes by: the last good version of the manifest, not the run's frozen one."""
         good = self._store.last_good(pipeline.name)
         return Limits(
             max_active={pipeline.name: (good[0] if good else pipeline).max_active_runs},
-            paused={name for name, standing in self._store.standings().items() if standing.paused_at is not None},
+            paused={name for name, standing in standings.items() if standing.paused_at is not None},
             backfills=self._store.backfilled_runs(),
         )
 
 
-def _owner(leases: Sequence[Lease], owners: Owners, now: datetime) -> Owner:
-    """Of the leases of one run."""
-    if any(owners.is_alive(lease, now) for lease in leases):
+def _owner(lease: Lease | None, owners: Owners, now: datetime) -> Owner:
+    if lease is not None and owners.is_alive(lease, now):
         return Owner.ALIVE
-    return Owner.GONE if any(lease.is_foreground for lease in leases) else Owner.NONE
+    return Owner.GONE if lease is not None and lease.is_foreground else Owner.NONE
+
+
+def _silent(held: Held | None, now: datetime) -> tuple[str, timedelta] | None:
+    age = None if held is None else silence(held, now)
+    return None if held is None or age is None else (held.engine, age)

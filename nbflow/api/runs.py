@@ -42,11 +42,8 @@ class Runs(Bound):
         or an instant. `tasks` limits the run to some tasks; `lend_from` names a run whose reported values stand in
         for those left out. `key` makes the creation idempotent: the second call returns the first run.
         """
-        definition = self._workspace.load(name_or_path)
-        pipeline = usable(definition)
-        chosen = [_task(pipeline.tasks, name) for name in tasks]
-        lent = self._lend(lend_from, pipeline.name, [name for name in pipeline.tasks if name not in chosen])
-        planned = self._plan(definition, given, texts, when, key, chosen, lent)
+        definition = self._workspace.load(name_or_path, given={*(given or ()), *(texts or ())})
+        planned = self._plan(definition, given=given, texts=texts, when=when, tasks=tasks, lend_from=lend_from, key=key)
         return self._keep(planned, self._here().lease(planned.run.id, planned.run.created_at))
 
     @needs(Role.OPERATOR)
@@ -57,34 +54,42 @@ class Runs(Bound):
         given: Mapping[str, Any] | None = None,
         texts: Mapping[str, str] | None = None,
         when: date | datetime | None = None,
+        tasks: Sequence[str] = (),
+        lend_from: str | None = None,
         key: str | None = None,
     ) -> Run:
         """A new manual run that the scheduler takes; parameters as for `create_run`.
 
         It waits in the queue while no scheduler runs.
         """
-        planned = self._plan(self._workspace.load(name_or_path), given, texts, when, key)
-        return self._keep(planned, None)
+        definition = self._workspace.load(name_or_path, given={*(given or ()), *(texts or ())})
+        return self._trigger(definition, given=given, texts=texts, when=when, tasks=tasks, lend_from=lend_from, key=key)
+
+    def _trigger(self, definition: Definition, **wanted: Any) -> Run:
+        return self._keep(self._plan(definition, **wanted), None)
 
     def _plan(
         self,
         definition: Definition,
-        given: Mapping[str, Any] | None,
-        texts: Mapping[str, str] | None,
-        when: date | datetime | None,
-        key: str | None,
-        tasks: Sequence[TaskName] = (),
-        lent: Mapping[TaskName, Mapping[str, Any]] | None = None,
+        *,
+        given: Mapping[str, Any] | None = None,
+        texts: Mapping[str, str] | None = None,
+        when: date | datetime | None = None,
+        tasks: Sequence[str] = (),
+        lend_from: str | None = None,
+        key: str | None = None,
     ) -> NewRun:
         pipeline = usable(definition)
+        chosen = [_task(pipeline.tasks, name) for name in tasks]
+        lent = self._lend(lend_from, pipeline.name, [name for name in pipeline.tasks if name not in chosen])
         now = self._clock.now()
         return new_run(
-            self._workspace.freeze(definition, tasks or None),
+            self._workspace.freeze(definition, chosen or None),
             _dates(pipeline.schedule, when, now),
             kind=RunKind.MANUAL,
             run_key=f"key:{key}" if key else "",
             given={**(given or {}), **params.parse_texts(pipeline.params, texts or {})},
-            lent=lent if tasks else None,
+            lent=lent if chosen else None,
             now=now,
             by=self.caller.name,
         )

@@ -11,10 +11,11 @@ from nbflow.api.bound import Bound
 from nbflow.api.definitions import usable
 from nbflow.api.roles import Role, needs
 from nbflow.api.views import BackfillPreview, BackfillView, SchedulerView
-from nbflow.backfill import Backfill, BackfillItem, BackfillState, ItemAction, Reprocess
+from nbflow.backfill import Backfill, BackfillItem, BackfillState, Reprocess
 from nbflow.errors import InvalidInput, NotFound
 from nbflow.model import Pipeline, PipelineName
-from nbflow.run import CancelRequested
+from nbflow.ports import silence
+from nbflow.run import CancelRequested, Request
 from nbflow.text import did_you_mean
 from nbflow.timetable import Skip, Standing
 
@@ -30,13 +31,16 @@ class Schedules(Bound):
             return None
         now = self._store.now(self._clock.now())
         return SchedulerView(
-            engine=leader.engine, expires=leader.expires, is_alive=self._owners.is_alive(leader, now), now=now
+            engine=leader.engine,
+            expires=leader.expires,
+            is_alive=self._owners.is_alive(leader, now),
+            silence=silence(leader, now),
         )
 
     @needs(Role.VIEWER)
     def standings(self) -> Mapping[PipelineName, Standing]:
         """Every pipeline that a scheduler has seen, removed ones too."""
-        return self._store.standings()
+        return self._store.standings() if self._is_begun() else {}
 
     @needs(Role.VIEWER)
     def skips(self, pipeline: str | None = None, *, limit: int = 50) -> Sequence[Skip]:
@@ -135,16 +139,12 @@ class Schedules(Bound):
     @needs(Role.OPERATOR)
     def cancel_backfill(self, number: int, *, note: str = "") -> Backfill:
         """Begin no further tick, and cancel the runs of it that have not ended."""
-        cancelled = self._set(number, BackfillState.CANCELLED, note)
-        begun = {item.run for item in self._store.backfill_items(number) if item.action in _BEGUN}
         request = CancelRequested(by=self.caller.name, note=note or f"backfill {number} was cancelled")
-        for run in self._store.unfinished():
-            if run.id in begun:
-                self._store.ask(run.id, request, now=self._clock.now())
-        return cancelled
+        return self._set(number, BackfillState.CANCELLED, note, request)
 
-    def _set(self, number: int, state: BackfillState, note: str) -> Backfill:
-        return self._store.set_backfill(number, state, by=self.caller.name, note=note, now=self._clock.now())
+    def _set(self, number: int, state: BackfillState, note: str, request: Request | None = None) -> Backfill:
+        now = self._clock.now()
+        return self._store.set_backfill(number, state, by=self.caller.name, note=note, now=now, request=request)
 
     def _view_backfill(self, backfill: Backfill) -> BackfillView:
         return BackfillView(backfill=backfill, progress=self._store.backfill_progress(backfill.id))
@@ -176,6 +176,3 @@ class Schedules(Bound):
             note=note or None,
         )
         return asked, backfills.items(pipeline, asked, now)
-
-
-_BEGUN = frozenset({ItemAction.CREATE, ItemAction.RESET})

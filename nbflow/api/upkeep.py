@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nbflow.api.bound import Bound
 from nbflow.api.roles import Role, needs
 from nbflow.errors import Conflict
-from nbflow.housekeeping import Housekeeper, Removed
 from nbflow.model import PipelineName, RunId
 from nbflow.ports.housekeeping import BackupContent, Backups
+
+if TYPE_CHECKING:
+    from nbflow.housekeeping import Housekeeper, Removed
 
 
 class Upkeep(Bound):

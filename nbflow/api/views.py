@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nbflow.backfill import Backfill, BackfillItem
+from nbflow.manifest.touching import Gap
 from nbflow.model import TaskKey
 from nbflow.people import Token
-from nbflow.ports import BackfillProgress, Definition, StoredRun
+from nbflow.ports import BackfillProgress, Definition, Manifest, StoredRun
 from nbflow.run import (
     Attempt,
     Run,
@@ -21,6 +22,9 @@ from nbflow.run import (
 from nbflow.schedule import Tick
 from nbflow.tally import Series
 from nbflow.timetable import Standing
+
+if TYPE_CHECKING:  # what edits manifests is loaded where one is edited
+    from nbflow.manifest.edit import Draft, Refused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +41,64 @@ class PipelineView:
     @property
     def is_paused(self) -> bool:
         return self.standing is not None and self.standing.paused_at is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whys:
+    """Why a run that has not ended stands where it stands, in words; empty for one that has."""
+
+    held_up: str = ""
+    """What keeps all of it from going on; empty where nothing does."""
+    tasks: Mapping[TaskKey, str] = field(default_factory=dict)
+    """A sentence for each of its tasks that has not ended, about that task alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DraftView:
+    """A manifest that the caller is editing."""
+
+    draft: Draft
+    definition: Definition
+    """What the draft would be if it were saved, with all its problems."""
+    disk: Manifest
+    """The manifest as it is."""
+    pools: tuple[str, ...] = ()
+    """Names that the manifest may use."""
+    channels: tuple[str, ...] = ()
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether somebody else has changed the manifest since."""
+        return self.disk.text != self.draft.base
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPipelineView:
+    """A pipeline that somebody wants to have, as it would be."""
+
+    definition: Definition
+    gaps: tuple[Gap, ...]
+    """Every edge that suggests itself between its tasks, whether it was asked for or not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayView:
+    """A draft made again on the manifest as it is now."""
+
+    draft: Draft
+    refused: tuple[Refused, ...]
+    """What no longer fits, and is left out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saved:
+    """A manifest that was saved."""
+
+    pipeline: str
+    """Its name, which the draft may have changed."""
+    commit: str = ""
+    trouble: str = ""
+    """Why it was not committed, or not logged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +137,8 @@ class RepairView:
     """Of those, the ones whose notebook on disk differs from the copy that they ran."""
     old_params: tuple[TaskKey, ...]
     """Finished task runs that ran with the parameters of before, and keep their results."""
+    has_new_manifest: bool = False
+    """The manifest on disk differs from the one that the run began with, and keeps."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +164,8 @@ class Figures:
     pools: Mapping[str, int]
     """Places of each pool."""
     taken: Mapping[str, int]
+    slots: int
+    """Notebooks that may run at once in one engine."""
     heartbeat: timedelta | None
     """Age of the scheduler's last sign of life; None where none leads."""
 
@@ -119,8 +185,8 @@ class SchedulerView:
     engine: str
     expires: datetime
     is_alive: bool
-    now: datetime
-    """The time that leaders go by, when this was read."""
+    silence: timedelta | None
+    """The age of its last sign of life, where that is too old: one that is stopped is alive, and holds its lock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

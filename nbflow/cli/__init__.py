@@ -7,11 +7,15 @@ from typing import Annotated
 import typer
 
 from nbflow.cli import alerts, definitions, demo, looking, people, running, scheduling, serving, ticks, upkeep
+from nbflow.cli.help import Group
 from nbflow.cli.session import Debug, Project, Session
 
 app = typer.Typer(
+    cls=Group,
     name="nbflow",
     help="Run Jupyter notebook pipelines in order, with retries, and with logs that tell the truth.",
+    epilog="Exit codes: 0 done; 1 the run or the check failed; 2 wrong use or invalid input; 130 interrupted. "
+    "Results go to standard output, messages to standard error.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from nbflow.cli.help import Group
 from nbflow.cli.session import Json, Session, command
 from nbflow.cli.tables import print_messages
 
@@ -13,7 +14,7 @@ PANEL = "Alerts"
 
 
 def add_to(app: typer.Typer) -> None:
-    alerts = typer.Typer(no_args_is_help=True)
+    alerts = typer.Typer(cls=Group, no_args_is_help=True)
     command(alerts, panel=PANEL, name="test")(try_channel)
     command(alerts, panel=PANEL, name="list")(list_messages)
     app.add_typer(alerts, name="alerts", rich_help_panel=PANEL, help="What people are told, and where.")
@@ -35,7 +36,7 @@ def try_channel(
 def list_messages(
     session: Session,
     troubled: Annotated[bool, typer.Option("--troubled", help="Only those that could not be sent.")] = False,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many at most.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, metavar="N", help="How many at most.")] = 20,
     as_json: Json = False,
 ) -> None:
     """List the messages to people, newest first, and what became of them."""

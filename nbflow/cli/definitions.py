@@ -1,8 +1,10 @@
-"""Commands about pipelines as they are written: init, validate, list, show."""
+"""Commands about pipelines as they are written: init, new, validate, list, show."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,14 +14,13 @@ import typer
 from nbflow.cli.session import OK, WRONG_USE, Json, Session, command
 from nbflow.cli.tables import cut, new_table, print_runs
 from nbflow.cli.words import local_time, one_line, shell, short_time, state_text, style_of
-from nbflow.errors import InvalidManifest
+from nbflow.errors import InvalidInput, Problem
 from nbflow.text import counted, join_names, with_offset
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from nbflow.api import PipelineView
-    from nbflow.errors import Problem
+    from nbflow.api import Api, PipelineView
     from nbflow.model import Pipeline, Task
     from nbflow.ports import Definition
 
@@ -30,6 +31,7 @@ Name = Annotated[str, typer.Argument(metavar="PIPELINE", help="A pipeline's name
 
 def add_to(app: typer.Typer) -> None:
     command(app, panel=PANEL)(init)
+    command(app, panel=PANEL)(new)
     command(app, panel=PANEL)(validate)
     command(app, panel=PANEL, name="list")(list_)
     command(app, panel=PANEL)(show)
@@ -46,9 +48,12 @@ def init(
     Files that exist are never overwritten.
     """
     from nbflow.cli.starter import FIRST_PIPELINE, write_project
+    from nbflow.settings import FILE
 
     folder = folder or session.project or Path()
     written, kept = write_project(folder)
+    if around := next((each for each in folder.resolve().parents if (each / FILE).is_file()), None):
+        session.say(f"this project lies inside another one: {around}", "yellow")
     for path in written:
         session.out.print(str(path))
     for path in kept:
@@ -58,6 +63,48 @@ def init(
         session.say(f"  {shell('cd', str(folder))}")
     session.say(f"  nbflow run {FIRST_PIPELINE}")
     session.say("  nbflow logs latest report")
+
+
+# --- new ----------------------------------------------------------------------------------------------------------
+
+
+def new(
+    session: Session,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What the pipeline shall be called.")],
+    notebooks: Annotated[list[str], typer.Argument(metavar="NOTEBOOK", help="Notebooks of the project, a task each.")],
+    folder: Annotated[
+        str, typer.Option(metavar="DIR", help="Where its manifest shall stand. Without it, beside the notebooks.")
+    ] = "",
+    bare: Annotated[bool, typer.Option("--no-edges", help="Leave out the edges that suggest themselves.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the manifest, and write nothing.")] = False,
+) -> None:
+    """Make a pipeline of notebooks that are there.
+
+    A notebook that reads what another one writes runs after it. No file is overwritten.
+    """
+    from nbflow.api import usable
+    from nbflow.ports import Wish
+
+    with session.open() as live:
+        paths = tuple(_from_project(each, live.project) for each in notebooks)
+        wish = Wish(name=name, notebooks=paths, folder=_from_project(folder, live.project) if folder else "")
+        gaps = () if bare else live.api.plan_pipeline(wish).gaps
+        wish = replace(wish, edges=frozenset((gap.up, gap.down) for gap in gaps))
+        definition = live.api.plan_pipeline(wish).definition if dry_run else live.api.create_pipeline(wish)
+    for gap in gaps:
+        session.say(f"{gap.down} runs after {gap.up}: it reads {gap.thing}, which {gap.up} writes")
+    if dry_run:
+        usable(definition)
+        typer.echo(definition.text, nl=False)
+        return
+    session.out.print(definition.file, soft_wrap=True)
+    session.say("\nNext:")
+    session.say(f"  {session.command('run', name)}")
+
+
+def _from_project(given: str, project: Path) -> str:
+    """A path that begins at the current folder, as one from the project's."""
+    return Path(os.path.relpath(Path.cwd() / given, project)).as_posix()
 
 
 # --- validate -----------------------------------------------------------------------------------------------------
@@ -77,18 +124,26 @@ def validate(
     from nbflow.shapes import problems_document
 
     with session.open() as live:
-        definitions = live.api.validate(paths or ())
-    problems = [problem for each in definitions for problem in each.problems]
+        found = [_problems(live.api, path) for path in paths or ()] or [each.problems for each in live.api.validate()]
+    problems = [problem for each in found for problem in each]
     errors = sum(each.severity == "error" for each in problems)
     if as_json:
         session.print_json(problems_document(problems))
     else:
         _print_problems(session, problems)
         warnings = len(problems) - errors
-        found = f"{counted(errors, 'error')} and {counted(warnings, 'warning')}" if problems else "no problems"
-        checked = f"{counted(len(definitions), 'pipeline')} checked: {found}"
-        session.say(checked if definitions else "there is no pipeline to check")
+        counts = f"{counted(errors, 'error')} and {counted(warnings, 'warning')}" if problems else "no problems"
+        checked = f"{counted(len(found), 'pipeline')} checked: {counts}"
+        session.say(checked if found else "there is no pipeline to check")
     return WRONG_USE if errors else OK
+
+
+def _problems(api: Api, path: str) -> Sequence[Problem]:
+    """That it cannot be found is a problem like any other: those beside it are reported, too."""
+    try:
+        return api.validate([path])[0].problems
+    except InvalidInput as error:
+        return [Problem(file=path, message=error.message, hint=error.hint)]
 
 
 def _print_problems(session: Session, problems: Sequence[Problem]) -> None:
@@ -108,6 +163,7 @@ def list_(session: Session, as_json: Json = False) -> None:
 
     with session.open() as live:
         views = live.api.pipelines()
+        removed = [name for name, standing in live.api.standings().items() if standing.is_removed]
     if as_json:
         session.print_json(pipelines_document(views))
     elif views:
@@ -115,6 +171,8 @@ def list_(session: Session, as_json: Json = False) -> None:
     else:
         session.say("There is no pipeline here yet. A first one:")
         session.say(f"  {shell('nbflow', 'init', *([str(session.project)] if session.project else []))}")
+    if removed and not as_json:
+        session.say(f"removed, and start no runs; their history stays: {join_names(removed)}")
 
 
 def _print_pipelines(session: Session, views: Sequence[PipelineView]) -> None:
@@ -157,22 +215,16 @@ def _broken(definition: Definition) -> tuple[str, str, Text]:
 
 def show(session: Session, pipeline: Name, as_json: Json = False) -> None:
     """Show one pipeline: schedule, parameters, graph, last runs."""
+    from nbflow.api import usable
     from nbflow.shapes import show_document
 
     with session.open() as live:
         view = live.api.pipeline(pipeline)
-    shown = usable(view)
+    shown = usable(view.definition)
     if as_json:
         session.print_json(show_document(view))
     else:
         _print_pipeline(session, view, shown)
-
-
-def usable(view: PipelineView) -> Pipeline:
-    """Raises InvalidManifest with everything that is wrong."""
-    if view.definition.pipeline is None:
-        raise InvalidManifest(view.definition.problems)
-    return view.definition.pipeline
 
 
 def _print_pipeline(session: Session, view: PipelineView, pipeline: Pipeline) -> None:

@@ -14,7 +14,6 @@ import typer
 from nbflow.cli.serving import PANEL, Host, Port, up
 from nbflow.cli.session import Session, command
 from nbflow.errors import InvalidInput, MissingExtra
-from nbflow.settings import FILE
 
 if TYPE_CHECKING:
     from nbflow.api import Api
@@ -70,6 +69,8 @@ def demo(
 
 def make(folder: Path) -> bool:
     """Copy the examples; False where they are there already. Raises InvalidInput for a folder of something else."""
+    from nbflow.settings import FILE
+
     if (folder / FILE).exists() and (folder / "notebooks" / "black_friday").exists():
         return False
     if folder.exists() and any(folder.iterdir()):

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from nbflow.errors import InvalidInput, InvalidManifest, Problem
 from nbflow.scalars import read_value
+from nbflow.text import fault
 
 
 def pairs(options: Iterable[str], option: str) -> dict[str, str]:
@@ -43,7 +44,7 @@ def values_file(path: Path) -> Mapping[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"cannot read {path}: {error}") from None
+        raise InvalidInput(f"cannot read {path}: {fault(error)}") from None
     problems: list[Problem] = []
 
     def complain(node: Node, message: str, hint: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -13,10 +14,12 @@ from rich.text import Text
 from nbflow.api import Api, LogView
 from nbflow.cli.words import local_time, one_line, state_text, style_of, utc_time
 from nbflow.errors import InvalidInput, NotFound
+from nbflow.files import write_whole
 from nbflow.model import TaskKey
 from nbflow.notebooks.show import cell_lines, cells_of, failing_cell, followed_lines, language_of
 from nbflow.run import Attempt, Run
 from nbflow.states import CAUSE_SENTENCES, AttemptState
+from nbflow.streams import reader_has_left
 from nbflow.text import took
 
 if TYPE_CHECKING:
@@ -67,7 +70,7 @@ def _print_lines(out: Console, lines: list[Text]) -> None:
 
 
 def follow(session: Session, api: Api, ref: str, task: str) -> None:
-    """Print what is added to the log, attempt after attempt, until the task run has ended."""
+    """Print what is added to the log, attempt after attempt, until the task run has ended or nobody reads on."""
     key = TaskKey.parse(task)
     run, said, printed = api.status(ref).run.id, "", _Printed(session.out)
     while True:
@@ -82,7 +85,7 @@ def follow(session: Session, api: Api, ref: str, task: str) -> None:
                 said = sentence
         else:
             printed.add(view.run, log)
-        if view.tasks[key].state.is_terminal:
+        if view.tasks[key].state.is_terminal or reader_has_left(sys.stdout):
             return
         time.sleep(LOOK_AGAIN)
 
@@ -118,7 +121,6 @@ class _Printed:
 
 def write_html(run: Run, log: LogView, path: Path) -> None:
     """One file that needs nothing else. Raises InvalidInput where it cannot be written."""
-    from nbflow.notebooks.folder import write_whole
     from nbflow.notebooks.render.page import page
 
     attempt = log.attempt

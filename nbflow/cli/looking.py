@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nbflow.cli.running import RUNS, RunRef, TaskAddress
+from nbflow.cli.running import RUNS, RunRef
 from nbflow.cli.session import FAILED, OK, Json, Session, command
 from nbflow.errors import InvalidInput, NbflowError
-from nbflow.states import RunState
+from nbflow.states import RunState, TaskState
+from nbflow.text import join_names
 
 if TYPE_CHECKING:
-    from nbflow.api import Check
+    from nbflow.api import Check, RunView
 
 INSTALLATION = "Installation"
 
@@ -32,7 +33,7 @@ def runs(
     session: Session,
     pipeline: Annotated[str | None, typer.Argument(metavar="PIPELINE", help="Only runs of this pipeline.")] = None,
     state: Annotated[RunState | None, typer.Option(help="Only runs in this state.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many at most.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, metavar="N", help="How many at most.")] = 20,
     as_json: Json = False,
 ) -> None:
     """List runs, newest first."""
@@ -69,9 +70,11 @@ def status(session: Session, run: RunRef, as_json: Json = False) -> None:
 def logs(
     session: Session,
     run: RunRef,
-    task: TaskAddress,
+    task: Annotated[
+        str | None, typer.Argument(metavar="TASK", help="The task's name. Without it, the one that failed or runs.")
+    ] = None,
     attempt: Annotated[
-        int | None, typer.Option(min=1, show_default=False, help="Which attempt. Default: the latest.")
+        int | None, typer.Option(min=1, metavar="N", show_default=False, help="Which attempt. Default: the latest.")
     ] = None,
     html: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the executed notebook as one HTML file instead.")
@@ -93,10 +96,12 @@ def logs(
     if follow and attempt is not None:
         raise InvalidInput("--follow shows the attempt that runs; it takes no --attempt")
     with session.open_runs() as live:
+        view = live.api.status(run)
+        task = task or _standing_out(view)
         if follow:
-            show.follow(session, live.api, run, task)
+            show.follow(session, live.api, view.run.id, task)
             return
-        view, log = live.api.status(run), live.api.log(run, task, attempt)
+        log = live.api.log(view.run.id, task, attempt)
     if html:
         show.write_html(view.run, log, html)
         session.say(f"written to {html}")
@@ -104,6 +109,19 @@ def logs(
         session.print_json(log_document(view.run.id, log))
     else:
         show.print_log(session.out, view.run, log)
+
+
+def _standing_out(view: RunView) -> str:
+    """The task run whose log a person looks for. Raises InvalidInput where there is none."""
+    tried = [each for each in view.tasks.values() if view.attempts.get(each.key)]
+    for state in (TaskState.FAILED, TaskState.RUNNING):
+        for each in tried:
+            if each.state is state:
+                return each.key.address
+    names = join_names(each.key.address for each in tried or view.tasks.values())
+    if len(tried) == 1:
+        return names
+    raise InvalidInput(f"no task of run {view.run.id} failed or runs", hint=f"Name one: {names}.")
 
 
 def why(

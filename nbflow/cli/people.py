@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nbflow.cli.help import Group
 from nbflow.cli.session import Json, Session, command
 from nbflow.cli.tables import new_table
 from nbflow.errors import InvalidInput
@@ -36,14 +37,14 @@ class RoleWord(StrEnum):
 
 
 def add_to(app: typer.Typer) -> None:
-    user = typer.Typer(no_args_is_help=True)
+    user = typer.Typer(cls=Group, no_args_is_help=True)
     command(user, panel=PANEL, name="add")(add_user)
     command(user, panel=PANEL, name="list")(list_users)
     command(user, panel=PANEL, name="role")(set_role)
     command(user, panel=PANEL, name="password")(set_password)
     command(user, panel=PANEL, name="remove")(remove_user)
     app.add_typer(user, name="user", rich_help_panel=PANEL, help="Who may use the app and the REST API.")
-    token = typer.Typer(no_args_is_help=True)
+    token = typer.Typer(cls=Group, no_args_is_help=True)
     command(token, panel=PANEL, name="create")(create_token)
     command(token, panel=PANEL, name="list")(list_tokens)
     command(token, panel=PANEL, name="revoke")(revoke_token)
@@ -145,7 +146,7 @@ def create_token(
     user: Annotated[
         str | None, typer.Option(metavar="NAME", help="Who acts by it. Without it, the user of your own name.")
     ] = None,
-    note: Annotated[str, typer.Option(help="What it is for; shown in the list.")] = "",
+    note: Annotated[str, typer.Option(metavar="TEXT", help="What it is for; shown in the list.")] = "",
     as_json: Json = False,
 ) -> None:
     """Make a token for the REST API. It is printed once, and kept nowhere."""

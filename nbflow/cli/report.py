@@ -83,11 +83,14 @@ def _print_next(console: Console, view: RunView, failed: Sequence[TaskRun], comm
     if not view.run.state.is_terminal or view.run.state is RunState.SUCCESS:
         return
     console.print()
-    if failed:
+    if begun := next((each for each in failed if view.attempts.get(each.key)), None):
         console.print("Read the log, mend the notebook, and go on from there:", style="dim")
-        console.print(f"  {command('logs', view.run.id, failed[0].key.address)}", soft_wrap=True)
+        console.print(f"  {command('logs', view.run.id, begun.key.address)}", soft_wrap=True)
+    elif any(each.cause is Cause.INVALID for each in failed):
+        console.print("A run keeps the manifest it began with: mend the manifest, and start a new run.", style="dim")
+        return
     else:
-        console.print("To go on with what was cancelled:", style="dim")
+        console.print("To go on:", style="dim")
     console.print(f"  {command('rerun', view.run.id)}", soft_wrap=True)
 
 

@@ -36,10 +36,17 @@ TaskAddress = Annotated[str, typer.Argument(metavar="TASK", help="The task's nam
 Params = Annotated[
     list[str] | None, typer.Option("-p", "--param", metavar="NAME=VALUE", help="A run parameter; may be repeated.")
 ]
-Note = Annotated[str, typer.Option(help="Why; kept in the history.")]
+ParamsFile = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Parameters from a YAML or JSON file; -p wins over them.")
+]
+RunDate = Annotated[
+    str | None, typer.Option(metavar="DATE", help="The date that the run is for, or an instant with its UTC offset.")
+]
+Note = Annotated[str, typer.Option(metavar="TEXT", help="Why; kept in the history.")]
 Kill = Annotated[bool, typer.Option("--kill", help="Stop what still runs instead of refusing.")]
 Slots = Annotated[
-    int | None, typer.Option(min=1, show_default=False, help="How many notebooks at once. Default: nbflow.toml.")
+    int | None,
+    typer.Option(min=1, metavar="N", show_default=False, help="How many at once. Default: nbflow.toml."),
 ]
 
 
@@ -57,13 +64,8 @@ def run(
         typer.Argument(metavar="PIPELINE", help="A pipeline's name, or a path: its folder, its file or one notebook."),
     ],
     param: Params = None,
-    params: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Parameters from a YAML or JSON file; -p wins over them.")
-    ] = None,
-    date: Annotated[
-        str | None,
-        typer.Option(metavar="DATE", help="The date that the run is for, or an instant with its UTC offset."),
-    ] = None,
+    params: ParamsFile = None,
+    date: RunDate = None,
     task: Annotated[list[str] | None, typer.Option(metavar="TASK", help="Run only this task; may be repeated.")] = None,
     lend_from: Annotated[
         str | None, typer.Option("--from", metavar="RUN", help="A run that lends the values of the tasks left out.")
@@ -147,6 +149,10 @@ def _print_preview(session: Session, preview: RepairView, *, dry_run: bool) -> N
     session.say(f"{these} {would} run again: {_names(preview.again)}")
     if preview.changed:
         session.say(f"notebooks that changed since: {_names(preview.changed)}")
+    if preview.has_new_manifest:
+        session.say(
+            "the manifest changed since: this run keeps the one it began with; start a new run for it", "yellow"
+        )
     if preview.old_params:
         session.say(f"finished with the old parameters, and not run again: {_names(preview.old_params)}", "yellow")
 
@@ -159,7 +165,7 @@ def mark(
     session: Session,
     run: RunRef,
     task: TaskAddress,
-    state: Annotated[Mark, typer.Argument(help="The state to set.")],
+    state: Annotated[Mark, typer.Argument(metavar="STATE", help="success, failed or skipped.")],
     output: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME=VALUE", help="A value for the tasks downstream; may be repeated."),
@@ -209,7 +215,8 @@ def cancel(
 ) -> None:
     """Stop a run, or one task of it.
 
-    Notebooks are interrupted, and killed after 10 s. Returns when they have ended.
+    Notebooks are interrupted, and killed after 10 s. Returns when they have ended. What runs on another machine, where
+    no scheduler is any more, is given up with the whole run.
     """
     from nbflow.cli.driving import follow
     from nbflow.cli.progress import Lines

@@ -5,13 +5,12 @@ from __future__ import annotations
 from datetime import date as Date
 from datetime import datetime
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
-from nbflow.cli.running import REPAIR, RUNS, Note, Params, RunRef, TaskAddress
+from nbflow.cli.help import Group
+from nbflow.cli.running import REPAIR, RUNS, Note, Params, ParamsFile, RunDate, RunRef, TaskAddress
 from nbflow.cli.session import OK, Json, Session, command
 from nbflow.cli.tables import new_table
 from nbflow.cli.words import local_time
@@ -31,7 +30,7 @@ Pipeline = Annotated[str, typer.Argument(metavar="PIPELINE", help="A pipeline's 
 Number = Annotated[int, typer.Argument(metavar="ID", help="The backfill's number.")]
 
 
-class StartsByDefault(TyperGroup):
+class StartsByDefault(Group):
     """`nbflow backfill PIPELINE …` is `nbflow backfill start PIPELINE …`. Typer brings its own click, or does not."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -67,13 +66,8 @@ def trigger(
     session: Session,
     pipeline: Pipeline,
     param: Params = None,
-    params: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Parameters from a YAML or JSON file; -p wins over them.")
-    ] = None,
-    date: Annotated[
-        str | None,
-        typer.Option(metavar="DATE", help="The date that the run is for, or an instant with its UTC offset."),
-    ] = None,
+    params: ParamsFile = None,
+    date: RunDate = None,
     key: Annotated[
         str | None, typer.Option(metavar="KEY", help="Makes it one run: the same key again gives the same run.")
     ] = None,
@@ -156,7 +150,7 @@ def start(
     first: Annotated[str, typer.Option("--start", metavar="DATE", help="The first date, in the schedule's zone.")],
     last: Annotated[str, typer.Option("--end", metavar="DATE", help="The last date, included.")],
     reverse: Annotated[bool, typer.Option("--reverse", help="Newest dates first.")] = False,
-    max_active: Annotated[int, typer.Option(min=1, help="How many of its runs at once.")] = 1,
+    max_active: Annotated[int, typer.Option(min=1, metavar="N", help="How many of its runs at once.")] = 1,
     reprocess: Annotated[
         Reprocess, typer.Option(help="Dates that have a finished run: leave it, run failed ones again, or all.")
     ] = Reprocess.NONE,
@@ -268,10 +262,16 @@ def _summary(preview: BackfillPreview) -> str:
 
 
 def _print_backfills(session: Session, views: Any) -> None:
+    from nbflow.backfill import BackfillState
+    from nbflow.why import why_paused
+
     table = new_table("id", "pipeline", "dates", "state", "done", "failed", "by")
     for view in views:
         _add_row(table, view)
     session.out.print(table)
+    for view in views:
+        if view.backfill.state is BackfillState.PAUSED:
+            session.out.print(f"{why_paused(view.backfill)}.", style="yellow", markup=False, highlight=False)
 
 
 def _add_row(table: Any, view: BackfillView) -> None:

@@ -11,12 +11,15 @@ from datetime import datetime
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nbflow.cli.running import Slots
 from nbflow.cli.session import OK, Session, command
+
+if TYPE_CHECKING:
+    from nbflow.ports import Say
 
 PANEL = "Serving"
 
@@ -24,7 +27,8 @@ Host = Annotated[
     str | None, typer.Option(metavar="ADDRESS", show_default=False, help="Where to listen. Default: server.host.")
 ]
 Port = Annotated[
-    int | None, typer.Option(min=1, max=65535, show_default=False, help="On which port. Default: server.port.")
+    int | None,
+    typer.Option(min=1, max=65535, metavar="N", show_default=False, help="On which port. Default: server.port."),
 ]
 Parent = Annotated[int | None, typer.Option("--parent", hidden=True, help="End when this process is gone.")]
 
@@ -77,7 +81,11 @@ def scheduler(session: Session, slots: Slots = None, parent: Parent = None) -> i
         service = doors.service(say=say, is_orphan=lambda: parent is not None and os.getppid() != parent)
         _heed_signals(service.interrupt, service.leave)
         say("started")
-        service.run()
+        try:
+            service.run()
+        except Exception:
+            logging.getLogger("nbflow").exception("ended by a fault of its own")
+            raise
         say("ended")
     return OK
 
@@ -107,10 +115,16 @@ def _heed_signals(interrupt: Callable[[], None], leave: Callable[[], None]) -> N
         signal.signal(each, heed)
 
 
-def _stamped(session: Session, who: str, secrets: Iterable[str] = ()) -> Callable[[str], None]:
+def _stamped(session: Session, who: str, secrets: Iterable[str] = ()) -> Say:
     """Messages with the time and the process they come from: on a terminal for people, else in the log."""
     from nbflow import telemetry
 
-    if telemetry.configure(who, secrets=secrets):
-        return logging.getLogger("nbflow").info
-    return lambda text: session.say(f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S} {who}: {text}")
+    is_logged, log = telemetry.configure(who, secrets=secrets), logging.getLogger("nbflow")
+
+    def say(text: str, *, is_trouble: bool = False) -> None:
+        if is_logged:
+            log.log(logging.WARNING if is_trouble else logging.INFO, "%s", text)
+        else:
+            session.say(f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S} {who}: {text}")
+
+    return say

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, get_ty
 
 import typer
 
+from nbflow.cli.help import Command
 from nbflow.cli.words import shell
 from nbflow.errors import InvalidInput, InvalidManifest, NbflowError
 from nbflow.states import RunState
@@ -118,7 +119,7 @@ def command(
             raise typer.Exit(guarded(session, lambda: function(session, **options)))  # type: ignore[call-arg]
 
         _describe(call, function)
-        app.command(name, rich_help_panel=panel)(call)
+        app.command(name, cls=Command, rich_help_panel=panel)(call)
         return function
 
     return add
@@ -149,8 +150,6 @@ def guarded(session: Session, work: Callable[[], int | None]) -> int:
     except KeyboardInterrupt:
         session.say("interrupted")
         return INTERRUPTED
-    except BrokenPipeError:
-        raise
     except NbflowError as error:
         _explain(session, error)
         return WRONG_USE if isinstance(error, InvalidInput) else FAILED

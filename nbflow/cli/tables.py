@@ -39,6 +39,7 @@ def print_runs(out: Console, runs: Sequence[Run], *, with_pipeline: bool = True)
     """A row for each run, in the given order."""
     now = datetime.now(UTC)
     table = new_table("run", *(["pipeline"] if with_pipeline else []), "state", "for", "started", "took", "kind")
+    table.columns[0].min_width = max((len(run.id) for run in runs), default=0)  # to be pasted
     for run in runs:
         table.add_row(
             run.id,

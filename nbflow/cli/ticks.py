@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nbflow.cli.definitions import PANEL, usable
+from nbflow.cli.definitions import PANEL
 from nbflow.cli.session import Json, Session, command
 from nbflow.cli.tables import new_table
 from nbflow.cli.words import utc_time
@@ -28,14 +28,16 @@ def next_(
     pipeline: Annotated[
         str | None, typer.Argument(metavar="PIPELINE", help="The pipeline whose schedule is asked.")
     ] = None,
-    cron: Annotated[str | None, typer.Option(help="A cron expression to ask instead of a pipeline.")] = None,
+    cron: Annotated[
+        str | None, typer.Option(metavar="EXPR", help="A cron expression to ask instead of a pipeline.")
+    ] = None,
     timezone: Annotated[
         str | None, typer.Option(metavar="ZONE", help="The time zone of --cron. Without it, UTC.")
     ] = None,
     after: Annotated[
         str | None, typer.Option(metavar="DATE", help="A date, or an instant with its UTC offset. Default: now.")
     ] = None,
-    count: Annotated[int, typer.Option("-n", "--count", min=1, max=10_000, help="How many ticks.")] = 5,
+    count: Annotated[int, typer.Option("-n", "--count", min=1, max=10_000, metavar="N", help="How many ticks.")] = 5,
     as_json: Json = False,
 ) -> None:
     """Print when a schedule starts the next runs.
@@ -62,13 +64,13 @@ def next_(
 
 
 def _ticks_of(session: Session, name: str, after: str | None, count: int) -> tuple[str, Sequence[Tick]]:
-    from nbflow.api import next_ticks
+    from nbflow.api import next_ticks, usable
 
     with session.open() as live:
-        view = live.api.pipeline(name)
-    schedule = usable(view).schedule
+        definition = live.api.definition(name)
+    schedule = usable(definition).schedule
     timezone = schedule.timezone if schedule else "UTC"
-    return timezone, next_ticks(view, _start(after, timezone), count)
+    return timezone, next_ticks(definition, _start(after, timezone), count)
 
 
 def _ticks_from(cron: str, timezone: str, after: str | None, count: int) -> Sequence[Tick]:

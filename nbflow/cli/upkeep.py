@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nbflow.cli.help import Group
 from nbflow.cli.session import Json, Session, command
 from nbflow.text import counted
 
@@ -18,7 +19,7 @@ INSTALLATION = "Installation"
 
 def add_to(app: typer.Typer) -> None:
     command(app, panel=INSTALLATION)(prune)
-    db = typer.Typer(no_args_is_help=True)
+    db = typer.Typer(cls=Group, no_args_is_help=True)
     command(db, panel=INSTALLATION, name="backup")(backup)
     command(db, panel=INSTALLATION, name="restore")(restore)
     command(db, panel=INSTALLATION, name="upgrade")(upgrade)

@@ -7,10 +7,12 @@ import shlex
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nbflow.estimates import Estimate
 from nbflow.text import clock_time
+
+if TYPE_CHECKING:
+    from nbflow.estimates import Estimate
 
 LOOKS: dict[str, tuple[str, str]] = {
     "failed": ("✕", "red"),

@@ -25,6 +25,10 @@ from nbflow.states import AttemptState, Cause
 LAST_MOMENT = 0.05
 """Seconds between the end of a guard's pipe and its exit code, at most, as a rule."""
 
+START_ALONE = 0.2
+"""Seconds after the order from which a start is told by itself. Of an attempt that ends sooner, start and end are told
+at once: whoever writes them down does so once."""
+
 HAND_OVER = 60.0
 """Seconds until a guard that a server was asked for must have begun; a server that hangs is passed over then."""
 
@@ -59,11 +63,16 @@ class Guarded:
     def look(self) -> Iterator[AttemptStarted | AttemptEnded]:
         """What was not told yet. The last fact is the end; it may have to be asked for again to get there."""
         is_alive = self.is_alive()  # first: what a living one writes after this is seen by the next look
-        if not self._is_seen and (began := self._began()) is not None:
-            self._is_seen = True
+        ended = None if is_alive else self._ending()
+        if (ended is not None or self.start_is_told_in <= 0) and (began := self._news_of_start()) is not None:
             yield began
-        if not is_alive and (ended := self._ending()) is not None:
+        if ended is not None:
             yield ended
+
+    @property
+    def start_is_told_in(self) -> float:
+        """Seconds until a start is told even if there is nothing else to tell; not positive: from now on, or it was."""
+        return 0.0 if self._is_seen else self._asked_at + START_ALONE - time.monotonic()
 
     def is_alive(self) -> bool:
         """Whether a guard or a runner lives: by our child, its status pipe or, of strangers, the attempt's lock."""
@@ -99,9 +108,9 @@ class Guarded:
 
     def _await_exit(self) -> None:
         """Its pipe has closed, so it is about to be gone: a moment is better than another look later."""
-        deadline = time.monotonic() + LAST_MOMENT
-        while self._guard is not None and self._guard.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.0005)
+        if self._guard is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._guard.wait(LAST_MOMENT)
 
     def stop(self, order: StopAttempt) -> None:
         """Leave the order and wake the guard. If the order cannot be written, the attempt ends at once, as lost."""
@@ -129,11 +138,13 @@ class Guarded:
         outcome = self._outcome()
         if outcome is not None and (self._guard_is_done or not members(self._marks)):
             return outcome
-        if self._try_again(is_ended=outcome is not None):
+        is_there = self.folder.path.is_dir()
+        if is_there and self._try_again(is_ended=outcome is not None):
             return None
         if not end_all(self._marks, within=1.0):
             return None
-        return outcome or self._lost("it left no result, and its log could not be completed")
+        why = "and its log could not be completed" if is_there else "and its folder is not there"
+        return outcome or self._lost(f"it left no result, {why}")
 
     def _try_again(self, *, is_ended: bool) -> bool:
         """Set another guard to it; False when that was done often enough."""
@@ -157,10 +168,11 @@ class Guarded:
     def _marks(self) -> Marks:
         return Marks(self.token, self.folder.marker)
 
-    def _began(self) -> AttemptStarted | None:
-        who = self.folder.begun()
+    def _news_of_start(self) -> AttemptStarted | None:
+        who = None if self._is_seen else self.folder.begun()
         if not who:  # not yet, or not by a guard that was going to run it
             return None
+        self._is_seen = True
         return AttemptStarted(attempt=self.id, token=self.token, at=datetime.fromisoformat(who["at"]))
 
     def _outcome(self) -> AttemptEnded | None:

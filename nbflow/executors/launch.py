@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -16,7 +18,7 @@ from typing import Protocol
 
 import nbflow
 from nbflow.executors.worker import command
-from nbflow.notebooks.environment import IDLE, PRELOAD, PROJECT, START
+from nbflow.notebooks.environment import IDLE, PRELOAD, PROJECT, SPARE, START
 
 UNKNOWN = 255
 """Exit code of a guard whose server died before it could tell."""
@@ -24,13 +26,16 @@ UNKNOWN = 255
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Warm:
-    """Guards and kernels are forked: what the kernels' server imports besides, and how long a server stays unused."""
+    """Guards and kernels are forked: what the kernels' server imports besides, how long a server stays unused, and how
+    many processes it forks ahead."""
 
     preload: tuple[str, ...] = ()
     idle: timedelta = timedelta(minutes=10)
+    spare: int = 0
 
     def variables(self) -> dict[str, str]:
-        return {START: "warm", PRELOAD: ",".join(self.preload), IDLE: f"{self.idle.total_seconds():g}"}
+        about = {PRELOAD: ",".join(self.preload), IDLE: f"{self.idle.total_seconds():g}", SPARE: str(self.spare)}
+        return {START: "warm", **about}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +58,10 @@ class Guard(Protocol):
     returncode: int | None
 
     def poll(self) -> int | None: ...
+
+    def wait(self, timeout: float) -> int | None:
+        """Until its end was seen. Raises TimeoutExpired."""
+        ...
 
 
 def by_exec(launch: Launch) -> subprocess.Popen[bytes]:
@@ -79,7 +88,8 @@ def by_fork(launch: Launch, warm: Warm) -> ForkedGuard:
     """Raises OSError. Does not wait: a server that is just starting forks when it has done its imports."""
     from nbflow.notebooks import servers
 
-    server = [sys.executable, "-P", "-m", "nbflow.executors.attemptserver", "--idle", f"{warm.idle.total_seconds():g}"]
+    limits = ["--idle", f"{warm.idle.total_seconds():g}", "--spare", str(warm.spare)]
+    server = [sys.executable, "-P", "-m", "nbflow.executors.attemptserver", *limits]
     env = {name: value for name, value in launch.environment.items() if not name.startswith("NBFLOW_")}
     connection = servers.reach(servers.address("attempt", [*server, _edition()], env), server, env)
     try:
@@ -124,6 +134,16 @@ class ForkedGuard:
             except OSError:
                 data = b""
             self._hear(data)
+        return self.returncode
+
+    def wait(self, timeout: float) -> int | None:
+        deadline, news = time.monotonic() + timeout, select.poll()
+        news.register(self.connection, select.POLLIN)
+        while self.poll() is None:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise subprocess.TimeoutExpired("guard", timeout)
+            news.poll(1000 * left)
         return self.returncode
 
     def _hear(self, data: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
 import sys
@@ -12,8 +13,10 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+from nbflow.executors.cores import cores
 from nbflow.executors.guarded import Guarded
 from nbflow.executors.launch import Warm
+from nbflow.executors.processes import is_this_start
 from nbflow.failpoints import failpoint
 from nbflow.model import AttemptId, PipelineName
 from nbflow.notebooks.folder import AttemptFolder
@@ -25,13 +28,6 @@ GLANCE = 0.1
 
 PATIENCE = 15.0
 """Seconds that `close` waits for foreground runners to end (semantics §9)."""
-
-
-def cores() -> int:
-    """How many notebooks may compute at once here."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 class LocalExecutor:
@@ -58,6 +54,8 @@ class LocalExecutor:
         self._held: dict[AttemptId, Guarded] = {}
         self._warm = warm if sys.platform == "linux" else None
         self._news: list[AttemptEnded] = []
+        self._written: list[AttemptFolder] = []
+        """With orders that were handed over, and do not outlast a loss of power yet."""
 
     def free_slots(self) -> int:
         return max(0, self._slots - len(self._held))
@@ -73,10 +71,10 @@ class LocalExecutor:
             guarded.start()
             failpoint("executor.spawned")
         except OSError as error:
-            reason = f"it could not be started: {error}"
-            self._news.append(_ended(order, AttemptState.FAILED, Cause.STORAGE, reason))
+            self._news.append(_not_started(order, error))
         else:
             self._held[order.attempt] = guarded
+            self._written.append(guarded.folder)
 
     def stop(self, order: StopAttempt) -> None:
         if order.attempt in self._held:
@@ -93,25 +91,29 @@ class LocalExecutor:
         return facts
 
     def wait(self, seconds: float) -> None:
+        while self._written:
+            with contextlib.suppress(OSError):  # it has begun; what it writes itself will tell
+                self._written.pop().keep_order()
         if self._news:
             return
         events = [guarded.event for guarded in self._held.values()]
+        due = [left for guarded in self._held.values() if (left := guarded.start_is_told_in) > 0]
         with selectors.DefaultSelector() as selector:
             for event in events:
                 if event is not None:
                     selector.register(event, selectors.EVENT_READ)
-            selector.select(min(seconds, GLANCE) if None in events else seconds)
+            selector.select(min(seconds, GLANCE if None in events else seconds, *due))
 
     def adopt(self, attempts: Sequence[Attempt], pipeline: PipelineName) -> None:
         for attempt in attempts:
             if attempt.id in self._held:
                 continue
-            guarded = self._guarded(attempt.id, attempt.token, pipeline)
-            guarded.starts_left = 0
-            if guarded.folder.is_prepared:
-                self._held[attempt.id] = guarded
-            else:
-                self._news.append(_ended(attempt, AttemptState.LOST, Cause.LOST, "it was never handed over"))
+            self._held[attempt.id] = self._guarded(attempt.id, attempt.token, pipeline)
+            self._held[attempt.id].starts_left = 0
+
+    def began_here(self, attempt: Attempt, pipeline: PipelineName) -> bool:
+        who = self._guarded(attempt.id, attempt.token, pipeline).folder.begun() or {}
+        return is_this_start(who.get("world", ""))
 
     def close(self) -> None:
         if self._lifeline is not None:
@@ -128,10 +130,15 @@ class LocalExecutor:
         return Guarded(id=attempt, token=token, folder=folder, project=self._project, warm=self._warm)
 
 
-def _ended(attempt: StartAttempt | Attempt, state: AttemptState, cause: Cause, reason: str) -> AttemptEnded:
-    name = attempt.attempt if isinstance(attempt, StartAttempt) else attempt.id
-    now = datetime.now(UTC)
-    return AttemptEnded(attempt=name, token=attempt.token, at=now, state=state, cause=cause, reason=reason)
+def _not_started(order: StartAttempt, error: OSError) -> AttemptEnded:
+    return AttemptEnded(
+        attempt=order.attempt,
+        token=order.token,
+        at=datetime.now(UTC),
+        state=AttemptState.FAILED,
+        cause=Cause.STORAGE,
+        reason=f"it could not be started: {error}",
+    )
 
 
 class _Lifeline:

@@ -38,9 +38,15 @@ def keep_in_sight(marks: Marks) -> None:
 
     Only Linux can do either; elsewhere the token and the marker have to do.
     """
+    mark(marks)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
+
+
+def mark(marks: Marks) -> None:
+    """Mark this process and whatever will be started below it, where the system can do that."""
     if sys.platform == "linux":
         tag_this_process(marks)
-        ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
 
 
 def identify(pid: int) -> Process | None:
@@ -55,6 +61,20 @@ def this_world() -> str:
         return ""
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     return f"{boot}/{Path('/proc/self/ns/pid').stat().st_ino}"
+
+
+def is_this_start(world: str) -> bool:
+    """Whether such a world is of this start of this machine, in whatever container; unknown outside Linux."""
+    return this_world() != "" and world.partition("/")[0] == this_world().partition("/")[0]
+
+
+def has_children() -> bool:
+    """Whether a child of this process is left, alive or dead. A subreaper without one has no descendants at all."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
 
 
 def members(marks: Marks, below: int | None = None) -> frozenset[int]:
@@ -124,7 +144,7 @@ class _Hunt:
                 empty.add(pid)
                 continue
             rows[pid] = row
-            if row.since >= self._marks.since and pid != me and TABLE.has_mark(pid, self._marks):
+            if pid != me and TABLE.has_mark(pid, self._marks):
                 found.add(pid)
                 yield Process(pid, row.since), row
         for pid in _descendants(found, rows) - found - {me}:

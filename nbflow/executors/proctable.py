@@ -36,8 +36,6 @@ class Marks:
 
     token: str
     marker: Path
-    since: float = 0.0
-    """Start of the attempt's first process, where it is known: nothing older can carry a mark."""
 
     @property
     def tag(self) -> int:

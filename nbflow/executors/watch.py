@@ -56,6 +56,8 @@ class Watch:
     def __init__(self, folder: AttemptFolder, runner: int, signals: Signals, lifeline: int | None) -> None:
         self._folder, self._runner, self._signals, self._lifeline = folder, runner, signals, lifeline
         self._deadline = float("inf")
+        self.exit_code: int | None = None
+        """The runner's, once it has ended; negative for a signal."""
 
     def until_end(self) -> str:
         """Return when nothing more is to be waited for, with the reason that holds if there is no outcome."""
@@ -74,9 +76,9 @@ class Watch:
     def _heed(self, ready: Set[object]) -> str:
         """The reason to end now; empty to wait on."""
         numbers = self._signals.take()
-        ended = _reap(self._runner)
-        if ended is not None:
-            return _describe(ended)
+        self.exit_code = _reap(self._runner)
+        if self.exit_code is not None:
+            return _describe(self.exit_code)
         if self._lifeline in ready:
             return "the command that ran it is gone"
         if signal.SIGTERM in numbers:

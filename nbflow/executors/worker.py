@@ -15,14 +15,15 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import IntEnum
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
-from nbflow.executors.processes import end_all, identify, keep_in_sight, this_world
+from nbflow.executors.processes import end_all, has_children, identify, keep_in_sight, mark, this_world
 from nbflow.executors.proctable import Marks
 from nbflow.executors.watch import SIGNALS, Signals, Watch
 from nbflow.failpoints import failpoint
@@ -42,6 +43,10 @@ class Exit(IntEnum):
     """No process is left, but the outcome could not be written."""
 
 
+LEFT_NOTHING = 10
+"""Exit code of a runner that has written the outcome and knows of no process that could be left but as our child."""
+
+
 def command(folder: Path, *options: str) -> list[str]:
     """The command line of a guard. `-P`: no module of the working folder may stand in for one of ours."""
     return [sys.executable, "-P", "-m", "nbflow.executors.worker", str(folder), *options]
@@ -57,14 +62,21 @@ class Attempt:
     status: int | None
 
 
-def main(path: Path, lifeline: int | None = None, status: int | None = None) -> Exit:
+def main(
+    path: Path,
+    lifeline: int | None = None,
+    status: int | None = None,
+    spare: Callable[[Attempt, int], int | None] | None = None,
+) -> Exit:
     """Run the attempt of this folder to its end; without effect if it was ever begun.
 
     `lifeline` is a pipe's reading end: at its end of file everything ends at once. `status` is a pipe's writing end: it
-    gets a byte when the attempt has begun, and reaches its end of file when neither guard nor runner is left.
+    gets a byte when the attempt has begun, and reaches its end of file when neither guard nor runner is left. `spare`
+    starts a runner that was forked ahead: it gets the reading end of a pipe that tells of the guard's end, and returns
+    the runner's number, or None where another one has to be forked.
     """
     signals = Signals()
-    attempt = _take(path, status, since=_own_start())
+    attempt = _take(path, status)
     if attempt is None:
         return Exit.HELD
     failpoint("guard.locked")
@@ -75,12 +87,15 @@ def main(path: Path, lifeline: int | None = None, status: int | None = None) -> 
     if attempt.folder.stop_order() is not None:
         return _finish(attempt, "stopped before it started")
     pulse, alive = os.pipe()
-    runner = _fork_runner(attempt, signals, pulse, closing=[alive, *([] if lifeline is None else [lifeline])])
+    runner = None if spare is None else spare(attempt, pulse)
+    if runner is None:
+        runner = _fork_runner(attempt, signals, pulse, closing=[alive, *([] if lifeline is None else [lifeline])])
     os.close(pulse)
     failpoint("guard.forked")
-    reason = Watch(attempt.folder, runner, signals, lifeline).until_end()
+    watch = Watch(attempt.folder, runner, signals, lifeline)
+    reason = watch.until_end()
     failpoint("guard.runner_ended")
-    return _finish(attempt, reason)
+    return _finish(attempt, reason, is_over=watch.exit_code == LEFT_NOTHING and not has_children())
 
 
 def close(path: Path, lock: int | None = None, status: int | None = None) -> Exit:
@@ -100,15 +115,15 @@ def close(path: Path, lock: int | None = None, status: int | None = None) -> Exi
 # --- parts of the guard ---------------------------------------------------------------------------------------------
 
 
-def _take(path: Path, status: int | None, lock: int | None = None, since: float = 0.0) -> Attempt | None:
+def _take(path: Path, status: int | None, lock: int | None = None) -> Attempt | None:
     folder = AttemptFolder(path.resolve())
-    order = folder.order()
-    if order is None:
+    token = folder.token()
+    if token is None:
         raise FileNotFoundError(f"{folder.path} has no order")
     lock = _lock(folder) if lock is None else lock
     if lock is None:
         return None
-    return Attempt(folder, Marks(order.token, folder.marker, since), lock, status)
+    return Attempt(folder, Marks(token, folder.marker), lock, status)
 
 
 def _lock(folder: AttemptFolder) -> int | None:
@@ -137,10 +152,14 @@ def _own_start() -> float:
     return 0.0 if me is None else me.since
 
 
-def _finish(attempt: Attempt, reason: str) -> Exit:
-    """End every process of the attempt, then make its log true. The lock is let go of after that, by our own end."""
+def _finish(attempt: Attempt, reason: str, *, is_over: bool = False) -> Exit:
+    """End every process of the attempt, then make its log true. The lock is let go of after that, by our own end.
+
+    `is_over`: there is none, so nobody needs to search the whole machine.
+    """
     folder = attempt.folder
-    end_all(attempt.marks, below=os.getpid())
+    if not is_over:
+        end_all(attempt.marks, below=os.getpid())
     failpoint("guard.swept")
     try:
         if not folder.has_ended:
@@ -162,22 +181,38 @@ def _fork_runner(attempt: Attempt, signals: Signals, pulse: int, closing: Sequen
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     pid = os.fork()
     if pid == 0:
-        _be_runner(attempt, signals, pulse, closing)
+        be_runner(partial(_part_from_guard, attempt, signals, pulse, closing))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     return pid
 
 
-def _be_runner(attempt: Attempt, signals: Signals, pulse: int, closing: Sequence[int]) -> NoReturn:
+def _part_from_guard(attempt: Attempt, signals: Signals, pulse: int, closing: Sequence[int]) -> tuple[Attempt, int]:
+    for descriptor in closing:
+        os.close(descriptor)
+    signals.leave_to_runner()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    return attempt, pulse
+
+
+def taken_over(path: Path, lock: int, status: int) -> Attempt:
+    """What a runner that was forked ahead has got of its guard; marks this process as the attempt's."""
+    attempt = _take(path, status, lock)
+    assert attempt is not None
+    mark(attempt.marks)
+    return attempt
+
+
+def be_runner(begin: Callable[[], tuple[Attempt, int]]) -> NoReturn:
+    """Carry out an attempt in a process that was forked for it; `begin` parts it from what it was before.
+
+    Besides the attempt it tells the reading end of the pipe that tells of the guard's end.
+    """
     exit_code = 1
     try:
-        for descriptor in closing:
-            os.close(descriptor)
-        signals.leave_to_runner()
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        attempt, pulse = begin()
         threading.Thread(target=_replace_guard, args=(attempt, pulse), daemon=True).start()
         failpoint("runner.started")
-        _run(attempt.folder)
-        exit_code = 0
+        exit_code = LEFT_NOTHING if _run(attempt.folder) else 0
     except BaseException:
         traceback.print_exc()
     finally:
@@ -211,10 +246,10 @@ def _replace_guard(attempt: Attempt, pulse: int) -> None:
 # --- what is imported only when it is needed ------------------------------------------------------------------------
 
 
-def _run(folder: AttemptFolder) -> None:
+def _run(folder: AttemptFolder) -> bool:
     from nbflow.notebooks.runner import run
 
-    run(folder)
+    return run(folder)
 
 
 def _seal(folder: AttemptFolder, reason: str) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from nbflow.errors import InvalidManifest, Problem
-from nbflow.manifest import document
+from nbflow.manifest import parts
 from nbflow.manifest.checks import check_text
 from nbflow.manifest.containers import attempt
+from nbflow.manifest.document import Node
 from nbflow.manifest.dump import dump
 from nbflow.manifest.keys import MANIFEST
 from nbflow.manifest.reading import build
@@ -35,12 +36,12 @@ def check(
     `file` is the manifest's path from the project folder: messages begin with it, and no notebook may lie outside.
     """
     report = Report(file)
-    root = document.read(text, report.error)
+    root = parts.read(text, report.error)
     pipeline = examine(root, report, around or Surroundings()) if root else None
     return None if report.has_errors else pipeline, report.problems
 
 
-def examine(root: document.Node, report: Report, around: Surroundings) -> Pipeline | None:
+def examine(root: Node, report: Report, around: Surroundings) -> Pipeline | None:
     """The pipeline of a document, as far as it can be understood; adds to the report what is wrong with it."""
     found = attempt(MANIFEST, root, report)
     if not found:

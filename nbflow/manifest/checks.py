@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Mapping
-from graphlib import CycleError, TopologicalSorter
 from zoneinfo import ZoneInfo, available_timezones
 
-from nbflow import schedule
+from nbflow import graph, schedule
 from nbflow.errors import InvalidInput
 from nbflow.manifest.document import Mark, Node
 from nbflow.manifest.reading import Reading
@@ -105,7 +104,7 @@ def _check_tasks(reading: Reading, report: Report) -> None:
 
 
 def wrong_notebook(path: str, manifest: str) -> tuple[str, str] | None:
-    """What is wrong with the path in itself, and a hint."""
+    """What is wrong with the path in itself, and a hint; `manifest` is empty where nobody knows how deep it stands."""
     folder = posixpath.dirname(manifest.replace("\\", "/"))
     if not path:
         return None
@@ -113,7 +112,7 @@ def wrong_notebook(path: str, manifest: str) -> tuple[str, str] | None:
         return f"'{path}' has a backslash", f"Write '{path.replace(chr(92), '/')}'."
     if posixpath.isabs(path):
         return f"'{path}' is an absolute path", "Write it relative to the manifest."
-    if posixpath.normpath(posixpath.join(folder, path)).split("/")[0] == "..":
+    if manifest and posixpath.normpath(posixpath.join(folder, path)).split("/")[0] == "..":
         return f"'{path}' lies outside the project", ""
     if path.endswith((".py", ".md")):
         return f"'{path}' is a text notebook, which is not yet supported", ""
@@ -156,12 +155,7 @@ def _cycles(upstreams: Mapping[str, Mapping[str, object]]) -> Iterator[tuple[str
     The caller takes the last step out of `upstreams` before it asks for the next one.
     """
     position = {name: at for at, name in enumerate(upstreams)}
-    while True:
-        try:
-            TopologicalSorter(upstreams).prepare()  # the same as networkx would find, without its 0.2 s of import
-        except CycleError as error:
-            path = error.args[1][:-1]
-            first = min(range(len(path)), key=lambda at: position[path[at]])
-            yield (*path[first:], *path[:first], path[first])
-        else:
-            return
+    while found := graph.cycle_path(upstreams):
+        *path, _ = found
+        first = min(range(len(path)), key=lambda at: position[path[at]])
+        yield (*path[first:], *path[:first], path[first])

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from nbflow.manifest.document import Node
-from nbflow.manifest.kinds import Kind, Naming, Schema, Unfit, is_scalar
+from nbflow.manifest.kinds import Kind, Naming, Schema, is_scalar
 from nbflow.manifest.report import Report
-from nbflow.scalars import describe
+from nbflow.scalars import Unfit, cut, describe
 from nbflow.text import did_you_mean
 
 
@@ -68,11 +68,14 @@ def map_of(item: Kind, naming: Naming | None = None) -> Kind:
 
     def read(node: Node, report: Report) -> dict[str, Any]:
         if not isinstance(node.value, dict):
-            raise Unfit(f"must be a mapping, not {describe(node.plain())}")
+            hint = f"Write {naming.what} as 'name: …'." if naming and isinstance(node.value, tuple) else ""
+            raise Unfit(f"must be a mapping, not {describe(node.plain())}", hint)
         values: dict[str, Any] = {}
         for name, child in node.value.items():
             if naming and not naming.allows(name):
-                report.error(child, f"'{name}' cannot be the name of {naming.what}", naming.rule, at=child.key)
+                report.error(
+                    child, f"'{cut(name)}' cannot be the name of {naming.what}", naming.advice(name), at=child.key
+                )
             for value in attempt(item, child, report):
                 values[name] = value
         return values
@@ -95,7 +98,7 @@ def record(keys: Mapping[str, Key], *, short: str = "") -> Kind:
         for name, child in node.value.items():
             if name not in keys:
                 where = f" in {node.where}" if node.where else ""
-                report.error(child, f"unknown key '{name}'{where}", did_you_mean(name, keys), at=child.key)
+                report.error(child, f"unknown key '{cut(name)}'{where}", did_you_mean(name, keys), at=child.key)
         values: dict[str, Any] = {}
         for name, key in keys.items():
             if name in node.value:

@@ -21,6 +21,7 @@ from ruamel.yaml.events import (
 )
 
 from nbflow.scalars import describe, read_scalar
+from nbflow.text import conflict_line
 
 MOST_CHARACTERS = 2**20
 MOST_VALUES = 100_000
@@ -127,12 +128,17 @@ class _Unreadable(Exception):
         self.hint = hint
 
 
-def read(text: str, complain: Complain) -> Node | None:
-    """The document, or None where its text cannot be read at all."""
+def read(text: str, complain: Complain, *, where: str = "", level: int = 0) -> Node | None:
+    """The document, or None where its text cannot be read at all.
+
+    `where` and `level` are those of its place, where it is a part of another one.
+    """
     try:
         if len(text) > MOST_CHARACTERS:
-            raise _Unreadable(Mark(1, 1), f"the manifest is longer than {MOST_CHARACTERS:,} characters")
-        return _Builder(text, complain).document()
+            raise _Unreadable(Mark(1, 1), f"the file is longer than {MOST_CHARACTERS:,} characters")
+        if line := conflict_line(text):
+            raise _Unreadable(Mark(line, 1), "git left both sides of a merge here", "Keep what is right of them.")
+        return _Builder(text, complain).document(where, level)
     except _Unreadable as error:
         complain(_place(error.mark), error.message, error.hint)
         return None
@@ -166,15 +172,29 @@ def _events(text: str) -> Iterator[Event]:
         raise _Unreadable(Mark(line, column), message) from None
 
 
+_PLAIN = {
+    "expected the node content": "expected a value",
+    "but got '<stream end>'": "but the file ends",
+    "but found '<stream end>'": "but the file ends",
+    "found unexpected end of stream": "the file ends",
+}
+_BLOCK_END = re.compile(r"expected <block end>, but found '[^']*'")
+
+
 def _sentence(error: MarkedYAMLError) -> str:
     begun = f", {error.context} that begins in line {error.context_mark.line + 1}" if error.context_mark else ""
-    return f"not valid YAML: {error.problem}{begun}"
+    problem = error.problem or ""
+    for jargon, plain in _PLAIN.items():
+        problem = problem.replace(jargon, plain)
+    return f"not valid YAML: {_BLOCK_END.sub('this does not belong here', problem)}{begun}"
 
 
 def _advice(error: MarkedYAMLError) -> str:
     problem = error.problem or ""
     if "'\\t'" in problem:
         return "Indent with spaces, not with tabs."
+    if _BLOCK_END.search(problem):
+        return "Look how far these lines are indented."
     if "cannot start any token" in problem or "mapping values are not allowed" in problem:
         return 'Write text with special characters in quotes: "…".'
     return ""
@@ -190,17 +210,17 @@ class _Builder:
         self._complain = complain
         self._anchors: dict[str, Node] = {}
 
-    def document(self) -> Node:
+    def document(self, where: str, level: int) -> Node:
         next(self._events)
         start = next(self._events)
         if not isinstance(start, DocumentStartEvent):
-            raise _Unreadable(Mark(1, 1), "the manifest is empty")
+            raise _Unreadable(Mark(1, 1), "the file is empty")
         if start.version not in {None, (1, 2)}:
             self._complain(_place(_mark(start.start_mark)), "only YAML 1.2 is read", "Remove the %YAML line.")
-        root = self._node(next(self._events), "", None, 0)
+        root = self._node(next(self._events), where, None, level)
         next(self._events)
         if isinstance(second := next(self._events), DocumentStartEvent):
-            message = "a second document begins here; a manifest is one document"
+            message = "a second document begins here, and only one is read"
             self._complain(_place(_mark(second.start_mark)), message, "Put it into a file of its own.")
         return root
 
@@ -210,7 +230,7 @@ class _Builder:
             raise _Unreadable(mark, f"nested deeper than {MOST_LEVELS} levels")
         if tag := getattr(event, "tag", None):
             written = tag.replace("tag:yaml.org,2002:", "!!")
-            self._complain(_place(mark, where), f"a manifest has no tags such as '{written}'", "Remove it.")
+            self._complain(_place(mark, where), f"tags such as '{written}' are not known here", "Remove it.")
         match event:
             case AliasEvent():
                 written = Written(*_offsets(event), alias=event.anchor)

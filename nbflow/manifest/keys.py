@@ -22,7 +22,6 @@ from nbflow.manifest.kinds import (
     WHEN,
     WORD,
     Kind,
-    Unfit,
     integer,
     named,
     number,
@@ -30,7 +29,7 @@ from nbflow.manifest.kinds import (
 )
 from nbflow.manifest.report import Report
 from nbflow.params import templates
-from nbflow.scalars import describe
+from nbflow.scalars import Unfit, describe
 from nbflow.states import JoinRule
 
 MOST_ITEMS = 1000
@@ -68,15 +67,25 @@ SCHEDULE = {
 ALERTS = {
     "on_failure": Key(some(WORD), "Channels of nbflow.toml that hear of a failed run."),
     "on_recovery": Key(some(WORD), "Channels that hear of the first success after a failure."),
-    "on_missed": Key(some(WORD), "Channels that hear of missed and skipped ticks."),
+    "on_missed": Key(some(WORD), "Channels that hear of missed and skipped ticks, and backfills paused for a fault."),
     "on_late": Key(some(WORD), "Channels that hear of a run that is late."),
     "late_after": Key(TIME, "Time of day, in the schedule's zone, at which a run must have finished."),
 }
 
+_ANY = list_of(JSON)
+
+
+def _choices(node: Node, report: Report) -> tuple[object, ...]:
+    choices: tuple[object, ...] = _ANY.read(node, report)
+    if not choices:
+        raise Unfit("cannot be empty", "Leave it out where every value is allowed.")
+    return choices
+
+
 PARAM = {
     "type": Key(WORD, "A Python annotation: str, int | None, Literal['a', 'b'], list[str], date …"),
     "default": Key(JSON, "The value where none is given; without it one must be given."),
-    "choices": Key(list_of(JSON), "The only values that are allowed."),
+    "choices": Key(Kind(_choices, {**_ANY.schema, "minItems": 1}), "The only values that are allowed."),
     "description": Key(TEXT, "What it means, for the form in the app."),
 }
 

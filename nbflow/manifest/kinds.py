@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import date, time, timedelta
 from keyword import iskeyword
 from typing import Any
@@ -13,19 +13,10 @@ from nbflow.errors import InvalidInput
 from nbflow.manifest.document import Node
 from nbflow.manifest.report import Report
 from nbflow.params import templates
-from nbflow.scalars import describe, read_duration
+from nbflow.scalars import Unfit, cut, describe, read_duration
 from nbflow.text import did_you_mean
 
 Schema = dict[str, Any]
-
-
-class Unfit(Exception):
-    """The node is not of the kind. `message` goes on behind the path: `must be text, not the number 5`."""
-
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +150,7 @@ def one_of(*words: str) -> Kind:
         if not isinstance(node.value, str):
             raise Unfit(f"must be one of {', '.join(words)}, not {describe(node.plain())}")
         if node.value not in words:
-            raise Unfit(f"cannot be '{node.value}'", did_you_mean(node.value, words))
+            raise Unfit(f"cannot be '{cut(node.value)}'", did_you_mean(node.value, words))
         return node.value
 
     return Kind(read, {"enum": list(words)})
@@ -196,14 +187,22 @@ class Naming:
     pattern: str
     rule: str
     is_python: bool = False
+    taken: Mapping[str, str] = field(default_factory=dict)
+    """Names that something else has, and what that is."""
 
     def allows(self, name: str) -> bool:
         return re.fullmatch(self.pattern, name) is not None and not (self.is_python and iskeyword(name))
 
+    def advice(self, name: str) -> str:
+        """What to do about a name that is not allowed."""
+        return self.taken.get(name, self.rule)
+
 
 _NAME = r"[a-z][a-z0-9_]{0,99}"
 _NAME_RULE = "Use up to 100 small letters, digits and _, a letter first."
-PIPELINE_NAME = Naming("a pipeline", _NAME, _NAME_RULE)
+PIPELINE_NAME = Naming(
+    "a pipeline", rf"(?!new$){_NAME}", _NAME_RULE, taken={"new": "/pipelines/new is the app's page for new ones."}
+)
 TASK_NAME = Naming("a task", _NAME, _NAME_RULE)
 PARAM_NAME = Naming("a parameter", r"[A-Za-z_][A-Za-z0-9_]*", "It becomes a variable of the notebook.", is_python=True)
 ENV_NAME = Naming(
@@ -217,7 +216,7 @@ def named(naming: Naming) -> Kind:
     def read(node: Node, report: Report) -> str:
         text: str = TEXT.read(node, report)
         if not naming.allows(text):
-            raise Unfit(f"cannot be '{text}'", naming.rule)
+            raise Unfit(f"cannot be '{cut(text)}'", naming.advice(text))
         return text
 
     return Kind(read, {"type": "string", "pattern": f"^{naming.pattern}$"})

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from nbflow.errors import InvalidInput
 from nbflow.manifest.reading import Reading
 from nbflow.manifest.report import Report
+from nbflow.model import Pipeline
 from nbflow.params.names import NAMES, TASK_NAMES
 from nbflow.params.templates import Path, is_template, references
 from nbflow.text import did_you_mean
@@ -17,7 +18,7 @@ TEMPLATED = ("params", "when", "env", "for_each", "wait_for", "reads", "produces
 
 def check_references(reading: Reading, report: Report, env: Collection[str] | None) -> None:
     """Add every template that is broken, or refers to something that can never be there."""
-    upstreams = all_upstreams(reading)
+    upstreams = all_upstreams(reading.pipeline)
     for task in reading.pipeline.tasks:
         for key in TEMPLATED:
             for part in reading.parts(task, key):
@@ -80,9 +81,9 @@ def _task_problem(
         yield f"refers to '{rest[0]}' of task '{name}', which is not defined", did_you_mean(rest[0], TASK_NAMES)
 
 
-def all_upstreams(reading: Reading) -> Mapping[str, set[str]]:
+def all_upstreams(pipeline: Pipeline) -> Mapping[str, set[str]]:
     """All tasks that must come before each, however far; also where the graph has cycles."""
-    tasks: Mapping[str, Collection[str]] = {name: task.depends_on for name, task in reading.pipeline.tasks.items()}
+    tasks: Mapping[str, Collection[str]] = {name: task.depends_on for name, task in pipeline.tasks.items()}
     found: dict[str, set[str]] = {}
     for name in tasks:
         seen: set[str] = set()

@@ -80,14 +80,14 @@ def _check_channels(reading: Reading, report: Report, channels: Collection[str])
         for name in node.texts() if key.startswith("on_") else ():
             if name.value not in channels:
                 message = f"{node.where} names the channel '{name.value}', which nbflow.toml does not have"
-                report.error(name, message, did_you_mean(name.value, channels))
+                report.error(name, message, did_you_mean(name.value, channels) or f"Add [channels.{name.value}] there.")
 
 
 def _check_pool(reading: Reading, report: Report, task: Task, pools: Mapping[str, int]) -> None:
     node, pool = reading.node(task.name, "pool"), str(task.pool)
     if pool not in pools:
         message = f"task '{task.name}' uses the pool '{pool}', which nbflow.toml does not have"
-        report.error(node, message, did_you_mean(pool, pools))
+        report.error(node, message, did_you_mean(pool, pools) or f"Add '{pool} = 1' there, below [pools].")
     elif task.pool_slots > pools[pool]:
         node = reading.node(task.name, "pool_slots")
         report.error(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from nbflow.manifest.reading import Reading
@@ -44,9 +44,17 @@ def gaps(touches: Mapping[str, Touches], upstreams: Mapping[str, set[str]]) -> I
                     yield Gap(up, down, thing)
 
 
+def by_edge(gaps: Iterable[Gap]) -> Mapping[tuple[str, str], Sequence[str]]:
+    """All that passes along each edge that seems to be missing, the upstream task first."""
+    things: dict[tuple[str, str], list[str]] = {}
+    for gap in gaps:
+        things.setdefault((gap.up, gap.down), []).append(gap.thing)
+    return things
+
+
 def check_touches(reading: Reading, report: Report, touches: Mapping[str, Touches]) -> None:
     """Add a warning for each edge that seems to be missing."""
-    for gap in gaps(touches, all_upstreams(reading)):
+    for gap in gaps(touches, all_upstreams(reading.pipeline)):
         node = reading.own(gap.down, "depends_on") or reading.tasks[gap.down]
         message = f"'{gap.down}' reads {gap.thing}, which '{gap.up}' writes, but does not run after it"
         report.warn(node, message, f"Add '{gap.up}' to the depends_on of '{gap.down}'.", at=node.key)

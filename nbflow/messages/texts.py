@@ -21,6 +21,7 @@ ICONS = {
     NoticeKind.RECOVERED: "✓",
     NoticeKind.MISSED: "◷",
     NoticeKind.SKIPPED: "⤼",
+    NoticeKind.PAUSED: "‖",
     NoticeKind.LATE: "◷",
     NoticeKind.OVERRUN: "◷",
     NoticeKind.RESTARTED: "↻",
@@ -54,6 +55,8 @@ def _what(notice: Notice) -> str:
             return f"{name} was not started in time"
         case NoticeKind.SKIPPED:
             return f"{name} was skipped"
+        case NoticeKind.PAUSED:
+            return f"{name}: a backfill was paused"
         case NoticeKind.LATE:
             return f"{name} is late"
         case NoticeKind.OVERRUN:

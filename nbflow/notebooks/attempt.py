@@ -69,6 +69,11 @@ class Attempt:
             logging.getLogger().removeHandler(chat)
             chat.close()
 
+    @property
+    def left_nothing(self) -> bool:
+        """Its kernel has ended, and left no process behind for certain."""
+        return self._kernel is not None and self._kernel.left_nothing
+
     def _read_secrets(self) -> Mapping[str, str] | InvalidInput:
         try:
             secrets = read_secrets(self._order.secrets, os.environ)

@@ -5,8 +5,9 @@ Knows nbformat and papermill's metadata; runs nothing and writes no file.
 
 from __future__ import annotations
 
+import json
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -15,10 +16,9 @@ from typing import Any
 import nbformat
 from nbformat.notebooknode import from_dict
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
-from nbformat.v4 import writes as nbformat_writes
 
 from nbflow.errors import InvalidInput
-from nbflow.notebooks import jsontext
+from nbflow.notebooks import notebooktext
 from nbflow.notebooks.outputs import Json
 from nbflow.states import Cause
 
@@ -68,11 +68,50 @@ def read_source(path: Path) -> Notebook:
 
 def read_text(text: str) -> Notebook:
     """The same from a notebook's text; fails in many ways where it is none."""
-    read = nbformat.v4.upgrade(from_dict(nbformat.reads(text, as_version=4)))
+    content = json.loads(text)
+    is_new = content.get("nbformat") == 4
+    read = nbformat.v4.upgrade(_completed(content) if is_new else from_dict(nbformat.reads(text, as_version=4)))
     cells = [_tidied(cell) for cell in read.cells if not OF_EARLIER_RUNS & tags_of(cell)]
     notebook = {"nbformat": 4, "nbformat_minor": read.nbformat_minor, "metadata": read.metadata, "cells": cells}
     _, notebook = nbformat.validator.normalize(from_dict(notebook))  # every cell gets an id, and one of its own
     return notebook
+
+
+def _completed(content: Json) -> Notebook:
+    """With what programs leave out that write notebooks by themselves, and nbformat insists on."""
+    for cell in content["cells"]:
+        cell.setdefault("metadata", {})
+    metadata = content.setdefault("metadata", {})
+    if not {"name", "display_name"} <= metadata.get("kernelspec", {}).keys():
+        metadata.pop("kernelspec", None)  # the order names the kernel
+    return nbformat.v4.to_notebook(content)
+
+
+def read_log(text: str) -> Notebook:
+    """An executed notebook from the text of its file; one of 20 MB in a tenth of a second or two.
+
+    What the runner wrote needs no check, and lines are joined before anything looks at each of them.
+    """
+    notebook = json.loads(text)
+    if notebook.get("nbformat") != 4:
+        return nbformat.reads(text, as_version=4)
+    for cell in notebook["cells"]:
+        cell["source"] = _joined(cell["source"])
+        for output in cell.get("outputs", ()):
+            if "text" in output:
+                output["text"] = _joined(output["text"])
+        for bundle in (*_bundles(cell), *cell.get("attachments", {}).values()):
+            bundle.update({mime: _joined(value) for mime, value in bundle.items() if not mime.endswith("json")})
+    return from_dict(notebook)
+
+
+def _bundles(cell: Json) -> Iterable[Json]:
+    return (output["data"] for output in cell.get("outputs", ()) if "data" in output)
+
+
+def _joined(value: Any) -> Any:
+    """Files have texts as lists of lines."""
+    return "".join(value) if isinstance(value, list) else value
 
 
 def _tidied(cell: Cell) -> Json:
@@ -173,13 +212,9 @@ class Document:
         if banner is not None:
             self.notebook.cells = [new_markdown_cell(banner, metadata={"tags": [BANNER]}), *self.notebook.cells]
 
-    def dump(self) -> bytes:
-        """The file's content."""
-        try:
-            text = nbformat_writes(self.notebook, allow_nan=False)
-        except ValueError:  # a kernel sent NaN as JSON
-            text = nbformat_writes(jsontext.finite(self.notebook), allow_nan=False)
-        return jsontext.encode(text)
+    def dump(self) -> Iterator[bytes]:
+        """The file's content, in pieces."""
+        return notebooktext.write(self.notebook)
 
 
 def _first_line(error: Exception) -> str:

@@ -18,8 +18,9 @@ SECRET_PREFIX = "NBFLOW_SECRET_"
 PROJECT = "NBFLOW_PROJECT"
 """Names the project's folder to the runner; a kernel never sees it."""
 START, PRELOAD, IDLE = "NBFLOW_KERNELS_START", "NBFLOW_KERNELS_PRELOAD", "NBFLOW_KERNELS_IDLE"
+SPARE = "NBFLOW_KERNELS_SPARE"
 """How runners and servers are told: `warm` or `cold`; modules to import before the fork, with commas between them;
-seconds that a server stays without use."""
+seconds that a server stays without use; how many processes it forks ahead."""
 
 
 def kernel_environment(order: StartAttempt, inherited: Mapping[str, str], secrets: Mapping[str, str]) -> dict[str, str]:

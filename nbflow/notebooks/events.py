@@ -49,12 +49,13 @@ class EventLog:
         os.close(self._file)
 
 
-def read_events(path: Path) -> tuple[list[dict[str, Any]], int]:
-    """The events up to the first line that is torn, and how many bytes these whole lines take."""
+def read_events(path: Path, after: int = 0) -> tuple[list[dict[str, Any]], int]:
+    """The events behind the first `after` bytes up to the first line that is torn, and where these whole lines end."""
     events: list[dict[str, Any]] = []
-    size = 0
+    size = after
     try:
         with path.open("rb") as file:
+            file.seek(after)
             for line in file:
                 event = _parse(line)
                 if event is None:

@@ -10,30 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from nbflow.codec import from_json, to_json
+from nbflow.files import keep, write_whole
 from nbflow.run import AttemptEnded, StartAttempt, StopAttempt
 
 ORDER, SOURCE, NOTEBOOK, EVENTS = "order.json", "source.ipynb", "notebook.ipynb", "events.jsonl"
 OUTCOME, LOG, OUTPUTS = "outcome.json", "runner.log", "outputs"
 LOCK, STARTED, STOP, MARKER = "lock", "started", "stop.json", "marker"
-
-
-def write_whole(path: Path, data: str | bytes, *, lasting: bool = True) -> None:
-    """Write by temporary file and rename: a reader sees the old file or the new one, never half of one.
-
-    `lasting` waits until a power cut cannot undo it; in vain for what is soon written again.
-    """
-    raw = data.encode() if isinstance(data, str) else data
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(raw)
-            if lasting:
-                file.flush()
-                os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +52,11 @@ class AttemptFolder:
         return self.path / MARKER
 
     def prepare(self, order: StartAttempt, source: Path) -> bool:
-        """Make the folder with its notebook and, last, the order; False if that was done before."""
-        if self.is_prepared:
+        """Make the folder with its notebook and, last, the order; False if that was done before.
+
+        `keep_order` makes it outlast a loss of power: what was handed over by then ends with the power all the same.
+        """
+        if self._has_order_of(order.token):
             return False
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.source.unlink(missing_ok=True)
@@ -79,16 +64,28 @@ class AttemptFolder:
             self.source.hardlink_to(source)
         except OSError:  # another file system
             self.source.write_bytes(source.read_bytes())
-        write_whole(self.path / ORDER, json.dumps(to_json(order), indent=1))
+        write_whole(self.path / ORDER, json.dumps(to_json(order), indent=1), lasting=False)
         return True
 
-    @property
-    def is_prepared(self) -> bool:
-        return (self.path / ORDER).exists()
+    def keep_order(self) -> None:
+        """Raises OSError."""
+        keep(self.path / ORDER)
+
+    def _has_order_of(self, token: str) -> bool:
+        """False also where a loss of power has left only the name of the file."""
+        try:
+            return self.token() == token
+        except ValueError:
+            return False
 
     def order(self) -> StartAttempt | None:
         data = self._read(ORDER)
         return None if data is None else from_json(StartAttempt, data)
+
+    def token(self) -> str | None:
+        """The order's token; of the rest nothing is checked."""
+        data = self._read(ORDER)
+        return None if data is None else str(data["token"])
 
     def lock(self) -> int | None:
         """Hold the attempt for the life of this process and of those forked from it; None if it is held already.
@@ -126,10 +123,10 @@ class AttemptFolder:
         return True
 
     def begun(self) -> Any:
-        """What the starter said of itself: None before it began, nothing while it is still saying it."""
+        """What the starter said of itself: None before it began, nothing while that cannot be read."""
         try:
             return self._read(STARTED)
-        except ValueError:
+        except (ValueError, OSError):
             return {}
 
     @property

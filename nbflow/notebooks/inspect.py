@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ast
+import errno
 import io
 import json
 import math
 import re
+import stat
 import tokenize
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,10 +19,13 @@ from typing import Any
 from nbflow.errors import InvalidInput, NotFound
 from nbflow.model import Param
 from nbflow.ports import Signature
+from nbflow.text import conflict_line
 
 TAG = "parameters"
 _PYTHON_MAGICS = frozenset({"capture", "prun", "time", "timeit"})
 """Cell magics below which there is Python."""
+_HEADING = re.compile(r"^ {0,3}#{1,6}[ \t]+(?P<text>.+?)[ \t#]*$", re.MULTILINE)
+_FENCED = re.compile(r"^ {0,3}(```|~~~).*?(?:^ {0,3}\1|\Z)", re.MULTILINE | re.DOTALL)
 _CELL_MAGIC = re.compile(r"\s*%%(\w+)")
 _MAGIC = re.compile(r"(?P<indent>\s*)(?P<target>\w[\w\s,]*=(?!=))?\s*[%!?]|(?P<help_indent>\s*)[\w.]+\?+\s*$")
 _ASSIGNED = re.compile(
@@ -56,6 +61,7 @@ def inspect(notebook: Path | Mapping[str, Any]) -> Signature:
         kernel=str(kernelspec.get("name") or "python3"),
         cells=len(content["cells"]),
         params=None,
+        heading=next(_headings(content["cells"]), ""),
     )
     cell = next((cell for cell in content["cells"] if TAG in cell.get("metadata", {}).get("tags", ())), None)
     if cell is None:
@@ -65,21 +71,43 @@ def inspect(notebook: Path | Mapping[str, Any]) -> Signature:
     return replace(signature, params=params, has_open_params=is_open)
 
 
+def _headings(cells: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """The headings of the text, as they are read; what stands between fences is code."""
+    for cell in cells:
+        if cell.get("cell_type") == "markdown":
+            text = _FENCED.sub("", cell["source"])
+            yield from (said for found in _HEADING.finditer(text) if (said := found["text"].strip("*_` ")))
+
+
 def read(path: Path) -> Mapping[str, Any]:
     """A notebook file of any format, as nbformat 4. Raises NotFound and InvalidInput.
 
     The schema is not enforced: Jupyter, too, opens notebooks that break it in details.
     """
+    text = ""
     try:
-        notebook = _as_version_4(json.loads(path.read_text(encoding="utf-8")))
+        text = regular(path).read_text(encoding="utf-8-sig")
+        notebook = _as_version_4(json.loads(text))
         _require_form(notebook)
     except FileNotFoundError:
         raise NotFound(f"notebook '{path.name}' does not exist", where=str(path)) from None
+    except OSError as error:
+        raise InvalidInput(f"notebook '{path.name}' cannot be read: {error.strerror}", where=str(path)) from None
     except Exception as error:  # nbformat meets broken files with whatever it stumbles over
-        reason = str(error).partition("\n")[0]
+        reason, hint = str(error).partition("\n")[0], "Open it in Jupyter and save it again."
+        if line := conflict_line(text):
+            reason, hint = f"git left both sides of a merge in line {line}", "Keep what is right of them."
         message = f"notebook '{path.name}' cannot be read: {reason}"
-        raise InvalidInput(message, where=str(path), hint="Open it in Jupyter and save it again.") from None
+        raise InvalidInput(message, where=str(path), hint=hint) from None
     return notebook
+
+
+def regular(path: Path) -> Path:
+    """The path, to be read. Raises OSError, also for a pipe or a device: those may keep a reader waiting for ever."""
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # the system itself refuses to read a folder
+        raise OSError(errno.EINVAL, "it is no regular file")
+    return path
 
 
 def _as_version_4(content: Any) -> Mapping[str, Any]:

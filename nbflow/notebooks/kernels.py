@@ -8,12 +8,10 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from queue import Empty
 from typing import Any, cast
 
 import zmq
 import zmq.asyncio
-from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning.provisioner_base import KernelProvisionerBase
@@ -21,6 +19,7 @@ from traitlets import Type, default
 
 from nbflow.errors import NbflowError
 from nbflow.notebooks import warm
+from nbflow.notebooks.client import Client, Words
 from nbflow.notebooks.endings import how_it_ended
 from nbflow.notebooks.kernelspecs import is_ipykernel
 from nbflow.notebooks.memory import peak_of, peak_of_the_dead
@@ -54,52 +53,6 @@ KEEP_OUTPUT = (
 
 class KernelFailed(NbflowError):
     """The kernel did not start."""
-
-
-class Client(AsyncKernelClient):
-    """Talks to a kernel."""
-
-    def start_channels(self, *_: Any, **__: Any) -> None:
-        """Without stdin, so that `input()` fails at once, and without a heartbeat: the process itself is watched."""
-        super().start_channels(shell=True, iopub=True, stdin=False, hb=False, control=True)
-
-    async def introduce(self) -> Mapping[str, Any]:
-        """The kernel's `kernel_info`, once it answers on both channels; asks again and again until then."""
-        while True:
-            request = self.kernel_info()
-            with contextlib.suppress(Empty, TimeoutError):
-                reply = await self._recv_reply(request, timeout=1)
-                await self._heard_of(request)
-                content: Mapping[str, Any] = reply["content"]
-                return content
-
-    async def reply_to(self, request: str) -> Mapping[str, Any]:
-        """The reply to an earlier request, whenever it comes."""
-        reply: Mapping[str, Any] = await self._recv_reply(request)
-        return reply
-
-    async def evaluate(self, expression: str) -> str | None:
-        """What a kernel shows for the value of an expression; None if it cannot, or does not answer soon."""
-        request = self.execute(
-            "",
-            silent=True,
-            store_history=False,
-            user_expressions={"value": expression},
-            allow_stdin=False,
-            stop_on_error=False,
-        )
-        try:
-            reply = await self._recv_reply(request, timeout=5)
-            return str(reply["content"]["user_expressions"]["value"]["data"]["text/plain"])
-        except (TimeoutError, KeyError, TypeError):
-            return None
-
-    async def _heard_of(self, request: str) -> None:
-        """Return when iopub has carried anything about the request. Raises Empty: not subscribed yet."""
-        while True:
-            message = await self.iopub_channel.get_msg(timeout=0.2)
-            if message["parent_header"].get("msg_id") == request:
-                return
 
 
 class Manager(AsyncKernelManager):
@@ -160,7 +113,11 @@ class Kernel:
         """What it said of itself when it answered first; empty before."""
         self.peak_memory: int | None = None
         """Bytes that its process had at most, as far as seen."""
-        self.manager = Manager(spec, kernel_name=name, connection_file=str(place.sockets / "kernel.json"))
+        self.left_nothing = False
+        """It has ended, and certainly no process lives that it has started."""
+        self.manager = Manager(
+            spec, session=Words(), kernel_name=name, connection_file=str(place.sockets / "kernel.json")
+        )
         if is_ipykernel(spec):
             self.manager.transport, self.manager.ip = "ipc", str(place.sockets / "kernel")
         self._spec, self._place, self._raw = spec, place, raw
@@ -199,6 +156,7 @@ class Kernel:
         self._watch = asyncio.create_task(self._watch_process())
         if self._is_doomed:
             await self.kill()
+        await first_of(self._listens(), self.exited.wait(), timeout=START_TIMEOUT)
         self._client = cast("Client", self.manager.client(context=self.manager.context))
         self.client.start_channels()
         introduction = asyncio.create_task(self.client.introduce())
@@ -265,11 +223,16 @@ class Kernel:
                 stderr=writing,
                 pass_fds=(marker,),
                 # one history file for all kernels would be a lock that they wait for
-                extra_arguments=["--HistoryManager.hist_file=:memory:"] if is_ipykernel(self._spec) else [],
+                extra_arguments=["--HistoryManager.enabled=False"] if is_ipykernel(self._spec) else [],
             )
         finally:
             os.close(writing)
             os.close(marker)
+
+    async def _listens(self) -> None:
+        """Return when a kernel that tells so has its sockets: trying to connect before costs more than waiting."""
+        if isinstance(self._provisioner, warm.WarmProvisioner):
+            await self._provisioner.listens()
 
     @property
     def _provisioner(self) -> KernelProvisionerBase:
@@ -282,6 +245,8 @@ class Kernel:
             await first_of(self._ended(), timeout=self._pulse)
         self.returncode = returncode
         self.peak_memory = self._peak_of_all()
+        process = getattr(self._provisioner, "process", None)
+        self.left_nothing = isinstance(process, warm.ForkedKernel) and not process.has_left_orphans
         self.exited.set()
 
     async def _ended(self) -> None:

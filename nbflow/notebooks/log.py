@@ -10,11 +10,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from nbflow.files import write_whole
 from nbflow.notebooks.capture import LARGEST, CellCapture
 from nbflow.notebooks.document import CellState, Document
 from nbflow.notebooks.endings import Ending
 from nbflow.notebooks.events import EventLog
-from nbflow.notebooks.folder import AttemptFolder, write_whole
+from nbflow.notebooks.folder import AttemptFolder
 from nbflow.notebooks.mask import Mask
 from nbflow.notebooks.messages import Message, Output, Skip
 from nbflow.notebooks.outputs import Json

@@ -10,8 +10,9 @@ from typing import Any
 
 from nbflow.errors import NotFound
 from nbflow.model import AttemptId, PipelineName
+from nbflow.notebooks.events import read_events
 from nbflow.notebooks.folder import AttemptFolder
-from nbflow.ports import FailedCell, Progress
+from nbflow.ports import FailedCell, Happened, Progress
 from nbflow.run import Attempt
 
 TAIL = 64 * 1024
@@ -28,13 +29,16 @@ class FolderLogs:
         return self._outputs / pipeline / attempt
 
     def notebook(self, attempt: AttemptId, pipeline: PipelineName) -> Any:
-        import nbformat
+        from nbflow.notebooks.document import read_log
 
         path = AttemptFolder(self.folder(attempt, pipeline)).notebook
         try:
-            return nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
+            return read_log(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise NotFound(f"there is no executed notebook at {path}", hint="The attempt has not begun.") from None
+        except Exception as error:  # cut off by a power failure, somebody else's, or edited since
+            reason = f"{type(error).__name__}: {error}"
+            raise NotFound(f"the executed notebook at {path} cannot be read: {reason}") from error
 
     def failing_cell(self, attempt: Attempt, pipeline: PipelineName, *, lines: int) -> FailedCell | None:
         from nbflow.notebooks import show
@@ -64,6 +68,10 @@ class FolderLogs:
         if latest is None:
             return Progress(cell=None, cells=cells)
         return Progress(cell=latest["cell"], cells=cells, at=datetime.fromisoformat(latest["time"]))
+
+    def happened(self, attempt: AttemptId, pipeline: PipelineName, *, after: int = 0) -> Happened:
+        events, upto = read_events(AttemptFolder(self.folder(attempt, pipeline)).events, after)
+        return Happened(events=events, upto=upto)
 
 
 def _first(events: Path) -> dict[str, Any]:

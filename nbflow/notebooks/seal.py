@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from nbflow.errors import InvalidInput
+from nbflow.files import write_whole
 from nbflow.notebooks import endings
 from nbflow.notebooks.document import CellState, Document, read_source
 from nbflow.notebooks.endings import Ending
 from nbflow.notebooks.events import Event, EventLog
-from nbflow.notebooks.folder import AttemptFolder, write_whole
+from nbflow.notebooks.folder import AttemptFolder
 from nbflow.notebooks.outputs import Replay
 from nbflow.run import AttemptEnded, StartAttempt
 from nbflow.states import Cause

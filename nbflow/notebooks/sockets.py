@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nbflow.errors import Unavailable
+from nbflow.text import fault
 
 NAME = 12
 """Characters of the token that name its folder."""
@@ -80,7 +81,7 @@ def _make_private(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
-        raise Unavailable(f"the folder for the sockets of kernels cannot be made: {error}") from error
+        raise Unavailable(f"the folder for the sockets of kernels cannot be made: {fault(error)}") from error
     if not _is_private(folder):
         raise Unavailable(
             f"{folder} is not a folder that only this user can enter, so kernels cannot be talked to there",

@@ -80,6 +80,7 @@ class _Finder:
         self._set = Counter(node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store))
         self._set.update(node.arg for node in nodes if isinstance(node, ast.arg))
         self._calls = [node for node in nodes if isinstance(node, ast.Call)]
+        self._lent = {place: path for node in nodes if isinstance(node, ast.With) for place, path in _lent(node)}
         self._known: dict[str, str] = {}
 
     def give(self, given: Mapping[str, Any]) -> None:
@@ -112,9 +113,11 @@ class _Finder:
                     yield from self._table(node, "writes", node.args[:1] or _words(node, "name"))
                 case ast.Call(func=ast.Attribute(attr="read_sql_table")):
                     yield from self._table(node, "reads", node.args[:1] or _words(node, "table_name"))
-                case ast.Call(func=ast.Attribute(attr=verb)) if verb in _READERS | _WRITERS:
+                case ast.Call(func=ast.Attribute(attr=verb)) if verb in _READERS:
+                    yield from self._file("reads", node.args[:1] or _words(node, *_PATH_WORDS))
+                case ast.Call(func=ast.Attribute(attr=verb)) if verb in _WRITERS:
                     where = node.args[:1] or _words(node, *_PATH_WORDS)
-                    yield from self._file("reads" if verb in _READERS else "writes", where)
+                    yield from self._file("writes", [self._lent.get((node, _name(each)), each) for each in where])
                 case ast.Call(func=ast.Attribute(attr=verb, value=path)) if verb in _OF_PATH_READ | _OF_PATH_WRITE:
                     yield from self._file("reads" if verb in _OF_PATH_READ else "writes", [path])
 
@@ -174,6 +177,19 @@ class _Finder:
         if text is None or name is None or "{{" in text:
             return None  # a template may give more than one part of the path
         return posixpath.join(posixpath.dirname(text), name) or "."
+
+
+def _lent(block: ast.With) -> Iterator[tuple[tuple[ast.Call, str], ast.expr]]:
+    """What is written to `part` below `with whole_file(path) as part:` comes to be at the path."""
+    for item in block.items:
+        match item:
+            case ast.withitem(context_expr=ast.Call(args=[path, *_]), optional_vars=ast.Name(id=name)):
+                inside = (node for statement in block.body for node in ast.walk(statement))
+                yield from (((node, name), path) for node in inside if isinstance(node, ast.Call))
+
+
+def _name(node: ast.expr) -> str:
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 def _may_be_path(node: ast.expr) -> bool:

@@ -23,8 +23,8 @@ from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
 from nbflow.errors import Unavailable
-from nbflow.notebooks import kernelserver, servers
-from nbflow.notebooks.environment import IDLE, PRELOAD, START
+from nbflow.notebooks import forkserver, kernelserver, servers
+from nbflow.notebooks.environment import IDLE, PRELOAD, SPARE, START
 from nbflow.notebooks.waits import readable
 
 NAME = "nbflow-warm"
@@ -43,34 +43,51 @@ def is_wanted(env: Mapping[str, str]) -> bool:
     return sys.platform == "linux" and env.get(START) == "warm"
 
 
-def start_server(kernel: str, env: Mapping[str, str]) -> None:
+def start_server(kernel: str, env: Mapping[str, str]) -> Path | None:
     """See to it that a fresh server for this kernel and environment is there. Raises OSError, NoSuchKernel.
 
-    Called by whoever outlives the attempts: what an attempt itself starts ends with it.
+    Returns its address, None where the kernel is to start the ordinary way. Called by whoever outlives the attempts:
+    what an attempt itself starts ends with it.
     """
     command = list(KernelSpecManager().get_kernel_spec(kernel).argv)
     if command[0] in {"python", f"python{sys.version_info[0]}", f"python{sys.version_info[0]}.{sys.version_info[1]}"}:
         command[0] = sys.executable
-    if is_wanted(env) and (split := _split(command)) is not None:
-        plain = {name: value for name, value in env.items() if not name.startswith("NBFLOW_") and name != PARENT}
-        for _ in range(2):
-            with servers.reach(_address(split[0], env), _server(split[0], env), plain) as connection:
-                connection.settimeout(ANSWER)
-                connection.sendall(b'{"ping": true}\n')
-                if b"fresh" in connection.recv(4096):
-                    return
+    if not is_wanted(env) or (split := _split(command)) is None:
+        return None
+    plain = {name: value for name, value in env.items() if not name.startswith("NBFLOW_") and name != PARENT}
+    at = _address(split[0], env)
+    for _ in range(2):
+        if _is_fresh(servers.reach(at, _server(split[0], env), plain)):
+            break
+    return at
+
+
+def is_fresh(at: Path) -> bool:
+    """Whether the server at this address is there, and has imported what is installed now."""
+    try:
+        return _is_fresh(servers.connect(at))
+    except OSError:
+        return False
+
+
+def _is_fresh(connection: socket.socket) -> bool:
+    with connection:
+        connection.settimeout(ANSWER)
+        connection.sendall(b'{"ping": true}\n')
+        return b"fresh" in connection.recv(4096)
 
 
 def _server(interpreter: Sequence[str], settings: Mapping[str, str]) -> list[str]:
     """The command line of the server for kernels of this interpreter."""
     preload = [name for name in settings.get(PRELOAD, "").split(",") if name]
     command = [*interpreter, str(Path(kernelserver.__file__)), "--idle", settings.get(IDLE, "600")]
+    command += ["--spare", settings.get(SPARE, "0")]
     return [*command, "--preload", *preload] if preload else command
 
 
 def _address(interpreter: Sequence[str], env: Mapping[str, str], settings: Mapping[str, str] | None = None) -> Path:
     """Of a server with this very code: one that an upgrade of nbflow has left running is not asked any more."""
-    edition = str(Path(kernelserver.__file__).stat().st_mtime_ns)
+    edition = str(max(Path(str(part.__file__)).stat().st_mtime_ns for part in (kernelserver, forkserver)))
     return servers.address("kernel", [*_server(interpreter, env if settings is None else settings), edition], env)
 
 
@@ -91,6 +108,7 @@ class WarmProvisioner(LocalProvisioner):
     """How the kernel was started in fact."""
     process: Any
     _death: int | None = None
+    _ready: int | None = None
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
         split = _split(cmd)
@@ -104,9 +122,9 @@ class WarmProvisioner(LocalProvisioner):
     async def _fork(self, interpreter: Sequence[str], arguments: Sequence[str], **kwargs: Any) -> None:
         env = {name: value for name, value in kwargs["env"].items() if name != PARENT}
         folder = os.open(kwargs.get("cwd") or Path.cwd(), os.O_RDONLY | os.O_DIRECTORY)
-        reading, writing = os.pipe()
+        (reading, writing), (ready, listening) = os.pipe(), os.pipe()
         try:
-            given = [_descriptor(kwargs["stdout"]), reading, folder]
+            given = [_descriptor(kwargs["stdout"]), reading, listening, folder]
             about = {"argv": list(arguments), "marker": str(Path(f"/proc/self/fd/{kwargs['pass_fds'][0]}").readlink())}
             connection = servers.connect(_address(interpreter, env, os.environ))
             try:
@@ -116,13 +134,19 @@ class WarmProvisioner(LocalProvisioner):
                 raise
         except BaseException:
             os.close(writing)
+            os.close(ready)
             raise
         finally:
-            os.close(reading)
-            os.close(folder)
-        self._death = writing  # held until we end: then the kernel ends too
+            for descriptor in (reading, listening, folder):
+                os.close(descriptor)
+        self._death, self._ready = writing, ready  # the first is held until we end: then the kernel ends too
         self.pid = self.pgid = self.process.pid
         self.cwd = kwargs.get("cwd")
+
+    async def listens(self) -> None:
+        """Return when a forked kernel has bound its sockets, or has ended; at once for another one."""
+        if self._ready is not None:
+            await readable(self._ready)
 
     async def send_signal(self, signum: int) -> None:
         """To the kernel's group, as long as the kernel is there: its number may be somebody else's after that."""
@@ -137,9 +161,9 @@ class WarmProvisioner(LocalProvisioner):
         ended = self.process
         await ended.ended()
         self.process = None
-        if self._death is not None:
-            os.close(self._death)
-            self._death = None
+        for pipe in filter(None, (self._death, self._ready)):
+            os.close(pipe)
+        self._death = self._ready = None
         return ended.returncode
 
 
@@ -177,6 +201,8 @@ class ForkedKernel:
     is_known: bool = True
     peak_memory: int | None = None
     """Bytes that it had at most; known when it has ended."""
+    has_left_orphans: bool = True
+    """Processes that it started may have outlived it; False when it has ended and its server knows better."""
     stdin: None = None
     stdout: None = None
     stderr: None = None
@@ -194,7 +220,7 @@ class ForkedKernel:
         except OSError:
             answer = {}
         if "exit" in answer:
-            self.peak_memory = answer["peak"]
+            self.peak_memory, self.has_left_orphans = answer["peak"], answer["orphans"]
             self._end(answer["exit"], is_known=True)
         elif not self.is_there:
             self._end(-signal.SIGKILL, is_known=False)

@@ -17,7 +17,8 @@ from nbflow.text import did_you_mean, join_names
 def check(param: Param, value: Any) -> Any:
     """The value as the parameter takes it, dates in canonical ISO form. Raises InvalidInput."""
     try:
-        json.dumps(value, allow_nan=False)
+        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+        text.encode()  # fails for half characters: of a command line that is no UTF-8, and no store keeps them
         return _chosen(param, fit(read_annotation(param.type), value))
     except Unfit:
         raise InvalidInput(f"parameter '{param.name}' must be {param.type}, not {describe(value)}") from None

@@ -38,6 +38,11 @@ def resumed(pipeline: PipelineName, *, by: str, note: str, now: datetime) -> Cha
     return Change(at=now, run=None, pipeline=pipeline, event="resume", by=by or None, note=note or None)
 
 
+def saved(pipeline: PipelineName, *, by: str, note: str, now: datetime) -> Change:
+    """Somebody saved its manifest in the app."""
+    return Change(at=now, run=None, pipeline=pipeline, event="save", by=by or None, note=note or None)
+
+
 def added(backfill: Backfill) -> Change:
     """The first line of a backfill."""
     return _backfill(backfill, None, by=backfill.created_by, note=backfill.note or "", now=backfill.created_at)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 from nbflow.live import LiveRun
 from nbflow.model import AttemptId, FrozenNotebook, Pipeline, PipelineName, RunId, TaskName
-from nbflow.ports.values import Definition, FailedCell, FrozenPipeline, Lease, Progress
+from nbflow.ports.values import Definition, FailedCell, FrozenPipeline, Happened, Lease, Manifest, Progress
 from nbflow.run import (
     Attempt,
     AttemptEnded,
@@ -25,6 +25,14 @@ class Clock(Protocol):
 
     def now(self) -> datetime:
         """The current instant, aware, UTC."""
+        ...
+
+
+class Say(Protocol):
+    """Tells whoever watches a service: on a terminal, or in its log."""
+
+    def __call__(self, text: str, *, is_trouble: bool = False) -> None:
+        """Trouble is what somebody should look after; a log has it as a warning."""
         ...
 
 
@@ -68,6 +76,10 @@ class Executor(Protocol):
         """
         ...
 
+    def began_here(self, attempt: Attempt, pipeline: PipelineName) -> bool:
+        """Whether it was begun on this machine since the machine was started, under whatever name it had then."""
+        ...
+
     def close(self) -> None:
         """Let go of everything held in this process. Foreground runners end; others go on."""
         ...
@@ -80,12 +92,30 @@ class Workspace(Protocol):
         """Equal to the last one as long as no manifest or notebook of the project has changed; cheap."""
         ...
 
-    def definitions(self) -> Sequence[Definition]:
-        """Every manifest of the project with its problems, in name order."""
+    def definitions(self, *, thorough: bool = False) -> Sequence[Definition]:
+        """Every manifest of the project with its problems, in name order.
+
+        `thorough`: also with warnings of edges that seem to be missing, for which the code of every notebook is read.
+        """
         ...
 
-    def load(self, name_or_path: str) -> Definition:
-        """One pipeline by name, folder, manifest or `.ipynb`. Raises NotFound with the nearest name."""
+    def load(self, name_or_path: str, *, given: Collection[str] = (), thorough: bool = False) -> Definition:
+        """One pipeline by name, folder, manifest or `.ipynb`. Raises NotFound with the nearest name.
+
+        `given` are the parameters that the run shall be given: of a notebook alone they may be any of its cell's.
+        """
+        ...
+
+    def manifest(self, name: str) -> Manifest:
+        """The manifest of a pipeline, unchecked. Raises NotFound with the nearest name."""
+        ...
+
+    def suppose(self, manifest: Manifest, text: str) -> Definition:
+        """What the manifest would define if it had this text, checked thoroughly; nothing is written."""
+        ...
+
+    def save(self, manifest: Manifest, text: str) -> None:
+        """Write the manifest in one step. Raises Conflict where the file has another text than `manifest`."""
         ...
 
     def freeze(self, definition: Definition, tasks: Sequence[TaskName] | None = None) -> FrozenPipeline:
@@ -114,6 +144,10 @@ class Logs(Protocol):
 
     def progress(self, attempt: AttemptId, pipeline: PipelineName) -> Progress | None:
         """How far a running attempt has come; None before its first event."""
+        ...
+
+    def happened(self, attempt: AttemptId, pipeline: PipelineName, *, after: int = 0) -> Happened:
+        """The events since another call returned `after`, or all; none before the first."""
         ...
 
 

@@ -44,10 +44,15 @@ class RunStore(Protocol):
         """
         ...
 
+    def now(self, local: datetime) -> datetime:
+        """The time that leases and leaders go by: the database's own where it has a clock, else `local`."""
+        ...
+
     def claim(self, run: RunId, engine: str, *, now: datetime, ttl: timedelta, force: bool = False) -> Lease:
         """Become the owner, with a higher epoch. Raises Conflict while another engine's lease is alive.
 
-        `force` takes it all the same: for a caller who has proved the owner dead.
+        `now`, here and in `renew`, is what `now()` gave. `force` takes it all the same: for a caller who has proved the
+        owner dead.
         """
         ...
 
@@ -61,6 +66,10 @@ class RunStore(Protocol):
 
     def owned(self) -> Sequence[Lease]:
         """The leases of all unfinished runs that have an owner."""
+        ...
+
+    def lease(self, run: RunId) -> Lease | None:
+        """Of one run, as `owned` has it; None where it has ended, is unknown, or has no owner."""
         ...
 
     def ask(self, run: RunId, request: Request, *, now: datetime) -> int:
@@ -126,7 +135,10 @@ class ReadStore(Protocol):
         ...
 
     def durations(self, pipeline: PipelineName) -> Mapping[TaskName, Sequence[float]]:
-        """Seconds of each task's last 20 successful attempts, newest first, as far as the last 100 runs have them."""
+        """Seconds of each task's last 20 successful attempts, newest first, as far as the last 100 runs have them.
+
+        Without those that ended before they began, because the clock was set back.
+        """
         ...
 
     def changes(self, after: int, *, run: RunId | None = None, limit: int = 1000) -> Sequence[Change]:
@@ -158,5 +170,5 @@ class Owners(Protocol):
         ...
 
     def is_alive(self, held: Held, now: datetime) -> bool:
-        """Whether the engine that has a lease may still write or have running attempts."""
+        """Whether the engine that has a lease may still write or have running attempts. `now` is the store's."""
         ...

@@ -18,9 +18,6 @@ from nbflow.run import (
 )
 from nbflow.timetable import Skip, Standing
 
-LEADER_TTL = timedelta(seconds=15)
-"""How long a leader's row lives after its last sign of life (semantics §9)."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leader:
@@ -63,10 +60,6 @@ class ScheduleStore(Protocol):
     row has another engine or epoch by then.
     """
 
-    def now(self, local: datetime) -> datetime:
-        """The time that leaders go by: the database's own where it has a clock, else `local`."""
-        ...
-
     def lead(self, engine: str, *, now: datetime, ttl: timedelta, force: bool = False) -> Leader:
         """Become the leader, with a higher epoch, or stay it, with the same. Raises Conflict while another one is.
 
@@ -87,10 +80,14 @@ class ScheduleStore(Protocol):
         ...
 
     def see(self, leader: Leader, standing: Standing, frozen: tuple[Pipeline, str] | None) -> None:
-        """Keep a pipeline as it stands now, pause apart; its cursor never goes back.
+        """Keep a pipeline as it stands now, pause apart; its cursor never goes back by this.
 
         `frozen` is its usable manifest with its text, of the hash `standing.manifest`; without it the last one stays.
         """
+        ...
+
+    def rewind(self, leader: Leader, pipeline: PipelineName, cursor: datetime) -> None:
+        """Put a cursor back that a wrong clock put ahead. Raises NotFound for a pipeline that was never seen."""
         ...
 
     def last_good(self, pipeline: PipelineName) -> tuple[Pipeline, str] | None:
@@ -135,6 +132,10 @@ class ScheduleStore(Protocol):
         """
         ...
 
+    def log_save(self, pipeline: PipelineName, *, by: str, note: str, now: datetime) -> None:
+        """Log that the pipeline's manifest was saved; whether a scheduler has seen it does not matter."""
+        ...
+
     def runs_of_keys(self, pipeline: PipelineName, run_keys: Sequence[str]) -> Mapping[str, Run]:
         """The pipeline's runs that have one of these keys, by it; keys without a run are missing."""
         ...
@@ -148,7 +149,10 @@ class ScheduleStore(Protocol):
         ...
 
     def asked_ownerless(self) -> Sequence[RunId]:
-        """Runs without an owner that have unanswered requests, the longest asked first."""
+        """Runs without an owner that have unanswered requests, the longest asked first.
+
+        A finished run has none, whatever stands in its lease: whoever ended it had nothing more to do with it.
+        """
         ...
 
     def add_backfill(self, asked: Backfill, items: Sequence[BackfillItem]) -> Backfill:
@@ -181,10 +185,21 @@ class ScheduleStore(Protocol):
         ...
 
     def set_backfill(
-        self, number: int, state: BackfillState, *, by: str, note: str, now: datetime, leader: Leader | None = None
+        self,
+        number: int,
+        state: BackfillState,
+        *,
+        by: str,
+        note: str,
+        now: datetime,
+        leader: Leader | None = None,
+        request: Request | None = None,
+        notices: Sequence[Notice] = (),
     ) -> Backfill:
         """Pause, resume, cancel or end it, and log it (event `backfill`).
 
+        `request` is left for each run that it created or reset, unless that has ended and nothing asks it to go on.
+        `notices` are kept with it.
         Raises Conflict if it is not active, or in that state already; NotFound.
         """
         ...

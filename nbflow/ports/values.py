@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from nbflow.errors import Problem
 from nbflow.model import FrozenNotebook, Param, Pipeline, RunId, TaskKey, TaskName
@@ -18,6 +18,14 @@ from nbflow.run import (
 SCHEDULER = "scheduler"
 """The first part of the names of engines that schedulers own."""
 
+LEASE = timedelta(seconds=15)
+"""How long the lease of a run, and the leader's row, live after the last sign of life (semantics §9)."""
+
+
+def host_of(engine: str) -> str:
+    """Where an engine lives, which its name tells: `run@web-1:3f9a1c.1234.b07c55`."""
+    return engine.partition("@")[2].rsplit(".", 2)[0]
+
 
 class Held(Protocol):
     """Something that an engine has until `expires`, unless it is proved dead before."""
@@ -27,6 +35,16 @@ class Held(Protocol):
 
     @property
     def expires(self) -> datetime: ...
+
+
+def age_of_sign(held: Held, now: datetime) -> timedelta:
+    """How long ago its holder gave the last sign of life. `now` is the store's."""
+    return now - (held.expires - LEASE)
+
+
+def silence(held: Held, now: datetime) -> timedelta | None:
+    """The same where it is too long; None while the time of it is not over."""
+    return age_of_sign(held, now) if now >= held.expires else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +92,23 @@ class Signature:
     kernel: str
     cells: int
     params: tuple[Param, ...] | None
+    heading: str = ""
+    """The first heading of its text; empty where it has none."""
     has_open_params: bool = False
     """True where names could not be told for sure (another language, or code that is no plain assignment)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """A manifest of the project as it is on disk now, unchecked."""
+
+    path: Path
+    text: str
+    """Every character of it, ends of lines too."""
+    name: str
+    """The pipeline's."""
+    file: str
+    """What messages call it: its path from the project."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,3 +145,11 @@ class Progress:
     cell: int | None
     cells: int
     at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happened:
+    """Events of an attempt, in order (semantics §8); ask for those that follow with `upto`."""
+
+    events: Sequence[Mapping[str, Any]]
+    upto: int

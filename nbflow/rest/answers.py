@@ -44,8 +44,13 @@ def errors_of(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def answer(status: int, error: str, where: str = "", hint: str = "", headers: Mapping[str, str] = {}) -> JSONResponse:
-    said: ErrorAnswer = {"error": error, "where": where, "hint": hint}
+    said: ErrorAnswer = {"error": _whole(error), "where": _whole(where), "hint": _whole(hint)}
     return JSONResponse(said, status, {**_HEADERS.get(status, {}), **headers})
+
+
+def _whole(text: str) -> str:
+    """JSON can escape half characters, and an error may quote them; UTF-8 cannot say them."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def add_to(app: FastAPI) -> None:

@@ -29,7 +29,7 @@ def show_pipeline(api: TheApi, pipeline: PipelineName) -> ShowDocument:
     return shapes.show_document(api.pipeline(pipeline))
 
 
-@route(router, "GET /pipelines/{pipeline}/next", Api.pipeline, errors=[404])
+@route(router, "GET /pipelines/{pipeline}/next", Api.definition, errors=[404])
 def show_next_ticks(
     api: TheApi,
     pipeline: PipelineName,
@@ -37,9 +37,9 @@ def show_next_ticks(
     count: Annotated[int, Query(ge=1, le=1000, description="How many ticks.")] = 5,
 ) -> TicksDocument:
     """Show when the schedule starts the next runs."""
-    view = api.pipeline(pipeline)
-    ticks = next_ticks(view, after or datetime.now(UTC), count)
-    timing = view.definition.pipeline.schedule if view.definition.pipeline else None
+    definition = api.definition(pipeline)
+    ticks = next_ticks(definition, after or datetime.now(UTC), count)
+    timing = definition.pipeline.schedule if definition.pipeline else None
     return shapes.ticks_document(timing.timezone if timing else "UTC", ticks)
 
 

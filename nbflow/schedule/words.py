@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from nbflow.model import Schedule
 
+_SHORT = {"@hourly": "0 * * * *", "@daily": "0 0 * * *", "@midnight": "0 0 * * *", "@weekly": "0 0 * * 0"}
 _DAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
@@ -27,7 +28,7 @@ def every_text(every: timedelta) -> str:
 
 def cron_text(expression: str) -> str:
     """The commonest forms in words; any other one as it is written."""
-    fields = expression.split()
+    fields = _SHORT.get(expression, expression).split()
     if len(fields) == 5:
         minute, hour, day, month, weekday = fields
         if (hour, day, month, weekday) == ("*", "*", "*", "*"):
@@ -48,9 +49,18 @@ def _within_the_hour(minute: str) -> str:
 def _on_days(weekday: str) -> str:
     if weekday == "*":
         return "every day"
-    if weekday in {"1-5", "mon-fri"}:
-        return "Monday to Friday"
-    return f"every {_DAYS[int(weekday)]}" if weekday.isdigit() and int(weekday) < len(_DAYS) else ""
+    for between, first_word, and_word in (("-", "", " to "), (",", "every ", " and ")):
+        days = [_day(word) for word in weekday.split(between)]
+        if all(days) and len(days) == 2:
+            return f"{first_word}{and_word.join(days)}"
+    return f"every {_day(weekday)}" if _day(weekday) else ""
+
+
+def _day(word: str) -> str:
+    """By its number, or the first three letters of its name; empty for anything else."""
+    if word.isdigit() and int(word) < len(_DAYS):
+        return _DAYS[int(word)]
+    return next((day for day in _DAYS if day[:3].lower() == word.lower()), "")
 
 
 def _limits(schedule: Schedule) -> str:

@@ -6,8 +6,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 from nbflow import schedule, timetable
+from nbflow.aside import Aside
 from nbflow.backfill import run_key
 from nbflow.creation import new_run
 from nbflow.errors import Conflict, InvalidInput, LeaseLost
@@ -23,22 +25,45 @@ BY = "scheduler"
 """Who created a scheduled run."""
 
 
+AT_ONCE = 20
+"""So many pipelines one turn decides on, or about so many runs it creates; for the same reason as one look takes no
+more."""
+
+
 class Firing:
-    """Fires the ticks of the catalog's pipelines. Keeps nothing but when the next tick of each is due."""
+    """Fires the ticks of the catalog's pipelines. Keeps nothing but when the next tick of each is due, and
+    what is set aside.
+
+    Who was fired longest ago comes first.
+    """
 
     def __init__(self, store: ScheduleStore, workspace: Workspace, catalog: Catalog) -> None:
         self._store, self._workspace, self._catalog = store, workspace, catalog
         self._next: dict[PipelineName, tuple[Schedule, datetime, datetime | None]] = {}
+        self._aside = Aside[PipelineName]("pipeline")
 
-    def step(self, leader: Leader, now: datetime) -> None:
-        due = [known for known in self._catalog.active() if (first := self._due(known)) is not None and first <= now]
+    def step(self, leader: Leader, now: datetime) -> bool:
+        """True if more ticks may be due."""
+        due = [known for known in self._catalog.active() if self._is_due(known, now)]
         if not due:
-            return
+            return False
+        turn = {name: place for place, name in enumerate(self._next)}
+        due.sort(key=lambda known: turn[known.pipeline.name])
         unfinished: dict[PipelineName, list[Run]] = defaultdict(list)
         for run in self._store.unfinished():
             unfinished[run.pipeline].append(run)
+        done = 0
         for known in due:
-            self._fire(leader, known, unfinished[known.pipeline.name], now)
+            name = known.pipeline.name
+            fire = partial(self._fire, leader, known, unfinished[name], now)
+            done += max(1, self._aside.try_with(name, now, fire, otherwise=0))
+            if done >= AT_ONCE:
+                return True
+        return False
+
+    def _is_due(self, known: Known, now: datetime) -> bool:
+        first = self._aside.try_with(known.pipeline.name, now, partial(self._due, known), otherwise=None)
+        return first is not None and first <= now
 
     def _due(self, known: Known) -> datetime | None:
         """The first tick that is not decided on; worked out once for each schedule and cursor."""
@@ -51,8 +76,10 @@ class Firing:
             worked_out = self._next[known.pipeline.name] = (timing, cursor, first.instant if first else None)
         return worked_out[2]
 
-    def _fire(self, leader: Leader, known: Known, unfinished: Sequence[Run], now: datetime) -> None:
+    def _fire(self, leader: Leader, known: Known, unfinished: Sequence[Run], now: datetime) -> int:
+        """How many runs it made."""
         name = known.pipeline.name
+        del self._next[name]
         decided = timetable.decide(known.pipeline, known.standing.cursor, unfinished, now)
         runs, refused = self._plan(known, decided, now)
         failpoint("scheduler.before_fire")
@@ -74,6 +101,7 @@ class Firing:
         else:
             failpoint("scheduler.after_fire")
             self._catalog.moved(known, decided.cursor)
+        return len(runs)
 
     def _plan(self, known: Known, decided: Decided, now: datetime) -> tuple[Sequence[NewRun], Sequence[Skip]]:
         """The runs of the ticks that fire; those that cannot be created are skips, with what is wrong."""

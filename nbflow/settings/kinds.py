@@ -11,21 +11,12 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from nbflow.scalars import describe, read_duration
-
-
-class Unfit(Exception):
-    """A value that a setting cannot have. `message` goes on behind the key, and repeats nothing that may be secret."""
-
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+from nbflow.scalars import Unfit, describe, read_duration
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """`check` turns what the file has into the value, or raises Unfit.
+    """`check` turns what the file has into the value, or raises Unfit, repeating nothing that may be secret.
 
     `parse` turns a variable's text into what the file would have.
     """
@@ -133,6 +124,14 @@ def _web_address(value: Any) -> str:
     return str(value).rstrip("/")
 
 
+def _folder_address(value: Any) -> str:
+    """An address that paths are put behind, and that everybody sees."""
+    address = _web_address(value)
+    if urlsplit(address).query or urlsplit(address).fragment or "@" in urlsplit(address).netloc:
+        raise Unfit("must be an address without a token, a user or a #", "Write what stands before them.")
+    return address
+
+
 def _addresses(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list):
         raise Unfit("must be a list")
@@ -174,5 +173,6 @@ FOLDERS = Kind("list of folders", _folders, _split)
 DATABASE = Kind("address", _database)
 OUTPUTS = Kind("folder", _outputs)
 ADDRESS = Kind("address", _web_address)
+FOLDER_ADDRESS = Kind("address", _folder_address)
 ADDRESSES = Kind("list of addresses", _addresses, _split)
 VARIABLES = Kind("list of names", _variables, _split)

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from nbflow.errors import Problem
-from nbflow.scalars import describe
-from nbflow.settings.kinds import Unfit
+from nbflow.scalars import Unfit, describe
 from nbflow.settings.table import SETTINGS, Setting
-from nbflow.text import did_you_mean
+from nbflow.text import did_you_mean, fault
 
 FILE = "nbflow.toml"
 _PREFIX = "NBFLOW_"
@@ -47,11 +46,11 @@ class _Place:
 def from_file(path: Path) -> Iterator[Given | Problem]:
     """What the project file sets, in its order; nothing where there is none."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         return
     except (UnicodeDecodeError, OSError) as error:
-        yield _Place(FILE).problem(f"this cannot be read: {error}")
+        yield _Place(FILE).problem(f"this cannot be read: {fault(error)}")
         return
     try:
         document = tomllib.loads(text)

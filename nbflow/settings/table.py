@@ -15,6 +15,7 @@ from nbflow.settings.kinds import (
     COUNT,
     DATABASE,
     DURATION,
+    FOLDER_ADDRESS,
     FOLDERS,
     OUTPUTS,
     PLACES,
@@ -44,9 +45,11 @@ class Settings:
     port: int = 5006
     on_restart: tuple[str, ...] = ()
     server_url: str | None = None
+    jupyter_url: str | None = None
     kernel_start: Literal["warm", "cold"] = "warm"
     kernel_preload: tuple[str, ...] = ()
     kernel_idle: timedelta = timedelta(minutes=10)
+    kernel_spare: int | None = None
     keep_runs: timedelta = timedelta(days=180)
     keep_count: int | None = None
     env: tuple[str, ...] = ()
@@ -108,11 +111,15 @@ SETTINGS = (
             "Channels that hear when the scheduler starts again after a crash."),
     Setting("server.url", "server_url", ADDRESS, "",
             "Address of the app: stands in the links of alerts; allowed host and origin."),
+    Setting("jupyter.url", "jupyter_url", FOLDER_ADDRESS, "",
+            "Where JupyterLab shows the project, such as http://localhost:8888/lab/tree; notebooks open there."),
     Setting("kernels.start", "kernel_start", one_of("warm", "cold"), '"warm"',
             "Whether kernels are forked from a process that has done its imports."),
     Setting("kernels.preload", "kernel_preload", TEXTS, "[]",
             "Modules that this process imports as well; where a file of your own changes, a new one is started."),
     Setting("kernels.idle", "kernel_idle", DURATION, '"10m"', "How long this process stays without use."),
+    Setting("kernels.spare", "kernel_spare", COUNT, "",
+            "How many kernels, and runners, are forked ahead while nothing else is to be done; none without it."),
     Setting("keep.runs", "keep_runs", DURATION, '"180d"', "How long finished runs are kept."),
     Setting("keep.count", "keep_count", COUNT, "", "How many finished runs of a pipeline are kept at most."),
     Setting("templates.env", "env", VARIABLES, "[]", "Environment variables that templates may use."),

@@ -10,17 +10,23 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, func, insert, select, update
 
-from nbflow.backfill import Backfill, BackfillItem, BackfillState, ItemAction, check_change, check_overlap, progress_of
+from nbflow.backfill import Backfill, BackfillItem, BackfillState, ItemAction, changed, check_overlap, progress_of
 from nbflow.errors import NotFound
 from nbflow.model import RunId
+from nbflow.notice import Notice
 from nbflow.ports import BackfillProgress, Leader, NewRun, changelog
 from nbflow.run import Request
 from nbflow.stores.base import SqlSide
 from nbflow.stores.leaders import require_leader
+from nbflow.stores.outbox import keep_notices
 from nbflow.stores.rows import backfill_of, backfill_row, item_of, item_row
 from nbflow.stores.schema import ACTIVE, UNFINISHED, WAITING, backfill_items, backfills, requests, runs
 from nbflow.stores.steps import create_run, leave_request, log
 
+_BEGUN = backfill_items.c.action.in_([ItemAction.CREATE, ItemAction.RESET])
+_TICKS = backfill_items.outerjoin(runs).outerjoin(requests, requests.c.id == backfill_items.c.request)
+_IS_ASKED = requests.c.id.is_not(None) & requests.c.answer.is_(None)
+"""The run has still to begin anew."""
 _PROGRESS = [field.name for field in fields(BackfillProgress)]
 
 
@@ -58,10 +64,8 @@ class SqlBackfills(SqlSide):
             return [item_of(row) for row in rows]
 
     def backfill_progress(self, number: int) -> BackfillProgress:
-        is_asked = (requests.c.id.is_not(None) & requests.c.answer.is_(None)).label("is_asked")
-        joined = backfill_items.outerjoin(runs).outerjoin(requests, requests.c.id == backfill_items.c.request)
-        kinds = (backfill_items.c.action, runs.c.state, is_asked)
-        query = select(*kinds, func.count()).select_from(joined).where(backfill_items.c.backfill == number)
+        kinds = (backfill_items.c.action, runs.c.state, _IS_ASKED.label("is_asked"))
+        query = select(*kinds, func.count()).select_from(_TICKS).where(backfill_items.c.backfill == number)
         found: Counter[str] = Counter(dict.fromkeys(_PROGRESS, 0))
         with self._database.read() as connection:
             _backfill(connection, number)
@@ -71,22 +75,34 @@ class SqlBackfills(SqlSide):
 
     def backfilled_runs(self) -> Mapping[RunId, Backfill]:
         begun = backfills.join(backfill_items).join(runs, runs.c.id == backfill_items.c.run)
-        is_begun = backfill_items.c.action.in_([ItemAction.CREATE, ItemAction.RESET])
-        query = select(backfills, runs.c.id.label("run")).select_from(begun).where(ACTIVE, UNFINISHED, is_begun)
+        query = select(backfills, runs.c.id.label("run")).select_from(begun).where(ACTIVE, UNFINISHED, _BEGUN)
         with self._database.read() as connection:
             return {row["run"]: backfill_of(row) for row in connection.execute(query).mappings()}
 
     def set_backfill(
-        self, number: int, state: BackfillState, *, by: str, note: str, now: datetime, leader: Leader | None = None
+        self,
+        number: int,
+        state: BackfillState,
+        *,
+        by: str,
+        note: str,
+        now: datetime,
+        leader: Leader | None = None,
+        request: Request | None = None,
+        notices: Sequence[Notice] = (),
     ) -> Backfill:
         with self._database.write() as connection:
             if leader is not None:
                 require_leader(connection, leader)
             before = _backfill(connection, number)
-            check_change(before, state)
-            connection.execute(update(backfills).where(backfills.c.id == number).values(state=state))
-            after = replace(before, state=state)
+            after = changed(before, state, by=by, note=note, now=now)
+            connection.execute(update(backfills).where(backfills.c.id == number).values(backfill_row(after)))
             log(connection, [changelog.changed(before, after, by=by, note=note, now=now)])
+            keep_notices(connection, notices)
+            if request is not None:
+                begun = select(runs.c.id).select_from(_TICKS).where(backfill_items.c.backfill == number, _BEGUN)
+                for run in connection.scalars(begun.where(UNFINISHED | _IS_ASKED).order_by(runs.c.id)).all():
+                    leave_request(connection, run, request, now)
         return after
 
     def begin_item(

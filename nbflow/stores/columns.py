@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from functools import lru_cache
+from typing import Any, get_origin
 
 from sqlalchemy import TEXT, DateTime, Dialect, Enum, Integer, Text
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -46,12 +47,19 @@ class Json(TypeDecorator[Any]):
     def __init__(self, of: Any) -> None:
         super().__init__()
         self.of = of
+        self._is_plain = get_origin(of) is dict
+        self._read = lru_cache(maxsize=4096)(lambda text: from_json(of, json.loads(text)))
+        """Values of ours are frozen, and the rows of a large run have the same ones again and again."""
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
         return None if value is None else dump_json(value, self.of)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
-        return None if value is None else from_json(self.of, json.loads(value))
+        if value is None:
+            return None
+        if value == "{}" and self._is_plain:  # as most rows of a large run have it
+            return {}
+        return json.loads(value) if self._is_plain else self._read(value)
 
 
 def dump_json(value: Any, of: Any) -> str:

@@ -44,7 +44,7 @@ def load(database: Database, revision: str, read: Callable[[str], Iterable[Mappi
             hint="Install that version of nbflow.",
         )
     with database.write() as connection:
-        _refuse_rows(connection, database.name)
+        _refuse_rows(connection, database.name)  # again: nobody may have written since
         metadata.drop_all(connection)
         connection.execute(text(f"DROP TABLE IF EXISTS {VERSION_TABLE}"))
         migrate(connection, revision)
@@ -53,6 +53,12 @@ def load(database: Database, revision: str, read: Callable[[str], Iterable[Mappi
         migrate(connection, "head")
         connection.execute(update(runs).values(owner=None, lease_expires=None))
         connection.execute(update(leaders).values(engine=None, expires=None))
+
+
+def require_empty(database: Database) -> None:
+    """Raises Conflict where there are rows."""
+    with database.read() as connection:
+        _refuse_rows(connection, database.name)
 
 
 def _tables(connection: Connection) -> Sequence[Table]:

@@ -18,6 +18,7 @@ from sqlalchemy.exc import ArgumentError
 from nbflow.errors import InvalidInput, MissingExtra, Unavailable
 from nbflow.failpoints import failpoint
 from nbflow.stores.faults import named_faults
+from nbflow.text import fault
 
 PATIENCE = timedelta(seconds=10)
 """How long a writer waits for the one before it. Less than a lease lives, so that waiting alone loses none."""
@@ -45,6 +46,7 @@ class Database:
         self.name = f"database {self.url}"
         self.engine = _sqlite(parsed, patience) if _is_sqlite(parsed) else _postgres(parsed, patience)
         self._kind = self.engine.dialect.name
+        self._file = _OpenFile(Path(parsed.database or "")) if _is_sqlite(parsed) else None
         self._reading = (
             self.engine
             if _is_sqlite(parsed)
@@ -57,6 +59,7 @@ class Database:
 
         Raises Unavailable when the wait for the writer before takes longer than the patience.
         """
+        self._require_file()
         with named_faults(self.name), self.engine.begin() as connection:
             connection.exec_driver_sql(_BEGIN_WRITE[self._kind])
             yield connection
@@ -65,6 +68,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One transaction, whose queries all see the same moment. Never waits for a writer."""
+        self._require_file()
         with named_faults(self.name), self._reading.begin() as connection:
             if begin := _BEGIN_READ.get(self._kind):
                 connection.exec_driver_sql(begin)
@@ -73,6 +77,32 @@ class Database:
     def close(self) -> None:
         """Let go of all connections."""
         self.engine.dispose()
+
+    def _require_file(self) -> None:
+        if self._file is not None and not self._file.is_there:
+            raise Unavailable(
+                f"{self.name} was removed or replaced while it was open",
+                hint="Put the file back, or start nbflow again.",
+            )
+
+
+class _OpenFile:
+    """The file of a database as it was opened. SQLite goes on with one that was removed, where nobody finds it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._opened = path, _identity(path)
+
+    @property
+    def is_there(self) -> bool:
+        return _identity(self._path) == self._opened
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        about = path.stat()
+    except OSError:
+        return None
+    return about.st_dev, about.st_ino
 
 
 def _parse(url: str) -> URL:
@@ -120,7 +150,9 @@ def _make_file(path: Path) -> None:
                     connection.execute(KEEP_LOG)
                 new.rename(path)
     except (OSError, sqlite3.Error) as error:
-        raise Unavailable(f"cannot make {path}: {error}", hint="Check the folder's mode, and the disk.") from error
+        raise Unavailable(
+            f"cannot make {path}: {fault(error)}", hint="Check the folder's mode, and the disk."
+        ) from error
 
 
 @contextmanager

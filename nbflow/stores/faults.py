@@ -18,7 +18,7 @@ _SQLITE = {
     "SQLITE_BUSY": _BUSY,
     "SQLITE_LOCKED": _BUSY,
     "SQLITE_FULL": "Make room on its disk; nothing was half-written.",
-    "SQLITE_IOERR": "Check its disk; nothing was half-written.",
+    "SQLITE_IOERR": "Check its disk, and whether it is full; nothing was half-written.",
     "SQLITE_CANTOPEN": "Check that its folder exists and may be written to.",
     "SQLITE_READONLY": _MODE,
     "SQLITE_PERM": _MODE,

@@ -63,7 +63,7 @@ class SqlHistory(SqlListing):
         ranked = (
             select(attempts.c.task, attempts.c.started_at, attempts.c.ended_at, latest.label("rank"))
             .where(attempts.c.run.in_(recent.scalar_subquery()), attempts.c.state == AttemptState.SUCCESS)
-            .where(attempts.c.started_at.is_not(None), attempts.c.ended_at.is_not(None))
+            .where(attempts.c.started_at <= attempts.c.ended_at)  # not so where the clock was set back meanwhile
             .subquery()
         )
         found: dict[TaskName, list[float]] = defaultdict(list)

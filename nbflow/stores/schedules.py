@@ -59,6 +59,12 @@ class SqlSchedules(SqlLeaders):
             else:
                 _set(connection, standing.pipeline, {**values, "cursor": max(standing.cursor, row["cursor"])})
 
+    def rewind(self, leader: Leader, pipeline: PipelineName, cursor: datetime) -> None:
+        with self._database.write() as connection:
+            require_leader(connection, leader)
+            _seen(connection, pipeline)
+            _set(connection, pipeline, {"cursor": cursor})
+
     def last_good(self, pipeline: PipelineName) -> tuple[Pipeline, str] | None:
         query = (
             select(frozen_pipelines.c.document, manifests.c.text)
@@ -112,6 +118,10 @@ class SqlSchedules(SqlLeaders):
             _set(connection, pipeline, {"paused_at": now, "paused_by": by or None, "note": note or None})
             log(connection, [changelog.paused(pipeline, by=by, note=note, now=now)])
 
+    def log_save(self, pipeline: PipelineName, *, by: str, note: str, now: datetime) -> None:
+        with self._database.write() as connection:
+            log(connection, [changelog.saved(pipeline, by=by, note=note, now=now)])
+
     def resume(self, pipeline: PipelineName, *, by: str, note: str, now: datetime, skip: Skip | None) -> None:
         with self._database.write() as connection:
             row = _seen(connection, pipeline)
@@ -143,7 +153,8 @@ class SqlSchedules(SqlLeaders):
             return set(connection.scalars(select(attempts.c.run).where(LIVE).distinct()))
 
     def asked_ownerless(self) -> Sequence[RunId]:
-        unanswered = select(requests.c.run).join(runs).where(requests.c.answer.is_(None), runs.c.owner.is_(None))
+        is_free = runs.c.owner.is_(None) | ~UNFINISHED
+        unanswered = select(requests.c.run).join(runs).where(requests.c.answer.is_(None), is_free)
         query = unanswered.group_by(requests.c.run).order_by(func.min(requests.c.id))
         with self._database.read() as connection:
             return connection.scalars(query).all()

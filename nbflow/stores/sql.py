@@ -28,17 +28,27 @@ from nbflow.stores.schema import LIVE, UNFINISHED, attempts, requests, runs, tas
 from nbflow.stores.steps import create_run, leave_request, log, read_run
 from nbflow.stores.tallies import SqlTallies
 
+_UPDATE_RUN = update(runs).where(
+    runs.c.id == bindparam("of_run"),
+    runs.c.version == bindparam("seen"),
+    runs.c.owner == bindparam("of_engine"),
+    runs.c.epoch == bindparam("of_epoch"),
+)
 _UPDATE_TASK = update(task_runs).where(
     task_runs.c.run == bindparam("of_run"),
     task_runs.c.task == bindparam("of_task"),
     task_runs.c.item == bindparam("of_item"),
 )
 _UPDATE_ATTEMPT = update(attempts).where(attempts.c.id == bindparam("of_id"))
+_LIVE_OF = select(attempts.c.id, attempts.c.token).where(attempts.c.run == bindparam("of_run"), LIVE)
 _ANSWER = (
     update(requests)
     .where(requests.c.id == bindparam("of_id"), requests.c.run == bindparam("of_run"), requests.c.answer.is_(None))
     .values(answer=bindparam("said"))
 )
+_LEASES = select(
+    runs.c.id.label("run"), runs.c.owner.label("engine"), runs.c.epoch, runs.c.lease_expires.label("expires")
+).where(runs.c.owner.is_not(None), UNFINISHED)
 _HOLDERS = (
     select(attempts.c.run, attempts.c.task, attempts.c.item, task_runs.c.pool, task_runs.c.pool_slots)
     .join(task_runs)
@@ -118,12 +128,14 @@ class SqlStore(SqlHistory, SqlSchedules, SqlBackfills, SqlPeople, SqlOutbox, Sql
             )
 
     def owned(self) -> Sequence[Lease]:
-        query = select(runs).where(runs.c.owner.is_not(None), UNFINISHED).order_by(runs.c.created_at, runs.c.id)
+        query = _LEASES.order_by(runs.c.created_at, runs.c.id)
         with self._database.read() as connection:
-            return [
-                Lease(run=row["id"], engine=row["owner"], epoch=row["epoch"], expires=row["lease_expires"])
-                for row in connection.execute(query).mappings()
-            ]
+            return [Lease(**row) for row in connection.execute(query).mappings()]
+
+    def lease(self, run: RunId) -> Lease | None:
+        with self._database.read() as connection:
+            row = connection.execute(_LEASES.where(runs.c.id == run)).mappings().first()
+        return None if row is None else Lease(**row)
 
     # --- requests ----------------------------------------------------------------------------------------------
 
@@ -163,8 +175,8 @@ class SqlStore(SqlHistory, SqlSchedules, SqlBackfills, SqlPeople, SqlOutbox, Sql
 
 
 def _compare_and_set(connection: Connection, run: Run, seen: int, lease: Lease) -> None:
-    guarded = update(runs).where(runs.c.id == run.id, runs.c.version == seen, _is_held_by(lease))
-    if connection.execute(guarded.values(run_values(run))).rowcount == 1:
+    held = {"of_run": run.id, "seen": seen, "of_engine": lease.engine, "of_epoch": lease.epoch}
+    if connection.execute(_UPDATE_RUN, {**run_values(run), **held}).rowcount == 1:
         return
     row = read_run(connection, run.id)
     if (row["owner"], row["epoch"]) != (lease.engine, lease.epoch):
@@ -187,8 +199,7 @@ def _save_attempts(connection: Connection, run: RunId, given: Sequence[Attempt])
     """
     if not given:
         return set()
-    ours = select(attempts.c.id, attempts.c.token).where(attempts.c.run == run, LIVE)
-    live = {row.id: row.token for row in connection.execute(ours)}
+    live = {row.id: row.token for row in connection.execute(_LIVE_OF, {"of_run": run})}
     known = [attempt for attempt in given if live.get(attempt.id) == attempt.token]
     new = [attempt for attempt in given if attempt.id not in live]
     if len(known) + len(new) < len(given):

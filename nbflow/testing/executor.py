@@ -143,6 +143,9 @@ class FakeExecutor:
             else:
                 self._refuse(attempt.id, attempt.token, AttemptState.LOST, Cause.LOST, "it was never handed over")
 
+    def began_here(self, attempt: Attempt, pipeline: PipelineName) -> bool:
+        return attempt.id in self.machine
+
     def close(self) -> None:
         if self._lifeline:
             for attempt in self._held:

@@ -233,6 +233,15 @@ class ExecutorContract:
         assert (ended.attempt, ended.token) == (order.attempt, order.token)
         assert (ended.state, ended.cause) == (AttemptState.LOST, Cause.LOST)
 
+    def test_it_knows_what_began_here(self, machine: Machine) -> None:
+        began, never = machine.order("report 7"), machine.order("report 7", "load")
+        first = machine.executor()
+        first.start(began)
+        end_of(first)
+        second = machine.executor()
+        assert second.began_here(attempt_of(began), began.pipeline)
+        assert not second.began_here(attempt_of(never), never.pipeline)
+
     def test_adopting_what_one_has_changes_nothing(self, machine: Machine) -> None:
         executor, order = machine.executor(), machine.order("report 7")
         executor.start(order)

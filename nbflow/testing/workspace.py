@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 
 from nbflow import graph
-from nbflow.errors import InvalidManifest, NotFound, Problem
+from nbflow.errors import Conflict, InvalidManifest, NotFound, Problem
+from nbflow.manifest import check
 from nbflow.model import FrozenNotebook, Pipeline, Task, TaskName
-from nbflow.ports import Definition, FrozenPipeline
+from nbflow.ports import Definition, FrozenPipeline, Manifest
 
 
 class FakeWorkspace:
@@ -21,20 +22,21 @@ class FakeWorkspace:
         for each in pipelines:
             self.put(each)
 
-    def put(self, pipeline: Pipeline, text: str = "") -> Definition:
-        """Write a manifest; `text` stands for what is in it."""
-        file = f"{pipeline.name}/pipeline.yaml"
+    def put(self, pipeline: Pipeline, text: str = "", folder: str = "") -> Definition:
+        """Write a manifest; `text` stands for what is in it. Its folder has the pipeline's name, or another one."""
+        file = f"{folder or pipeline.name}/pipeline.yaml"
         definition = Definition(
             path=Path("/project", file), pipeline=pipeline, text=text or f"name: {pipeline.name}\n", file=file
         )
         return self._set(pipeline.name, definition)
 
-    def spoil(self, name: str, message: str = "this cannot be read") -> Definition:
+    def spoil(self, name: str, message: str = "this cannot be read", folder: str = "") -> Definition:
         """Make a manifest unusable."""
-        file = f"{name}/pipeline.yaml"
+        file = f"{folder or name}/pipeline.yaml"
         problem = Problem(file=file, message=message)
+        path = Path("/project", file)
         return self._set(
-            name, Definition(path=Path("/project", file), pipeline=None, problems=(problem,), file=file, text="?")
+            name, Definition(path=path, pipeline=None, problems=(problem,), file=file, text="?", name=name)
         )
 
     def remove(self, name: str) -> None:
@@ -49,13 +51,32 @@ class FakeWorkspace:
     def edition(self) -> object:
         return self._edition
 
-    def definitions(self) -> Sequence[Definition]:
+    def definitions(self, *, thorough: bool = False) -> Sequence[Definition]:
         return [self._definitions[name] for name in sorted(self._definitions)]
 
-    def load(self, name_or_path: str) -> Definition:
+    def load(self, name_or_path: str, *, given: Collection[str] = (), thorough: bool = False) -> Definition:
         if name_or_path not in self._definitions:
             raise NotFound(f"there is no pipeline '{name_or_path}'")
         return self._definitions[name_or_path]
+
+    def manifest(self, name: str) -> Manifest:
+        known = self.load(name)
+        return Manifest(path=known.path, text=known.text, name=name, file=known.file)
+
+    def suppose(self, manifest: Manifest, text: str) -> Definition:
+        """As the manifest's checks alone see it."""
+        pipeline, problems = check(text, file=manifest.file)
+        name = pipeline.name if pipeline else manifest.name
+        return Definition(
+            path=manifest.path, pipeline=pipeline, problems=tuple(problems), text=text, name=name, file=manifest.file
+        )
+
+    def save(self, manifest: Manifest, text: str) -> None:
+        if self.manifest(manifest.name) != manifest:
+            raise Conflict(f"{manifest.file} was changed by somebody else")
+        supposed = self.suppose(manifest, text)
+        del self._definitions[manifest.name]
+        self._set(supposed.name, supposed)
 
     def freeze(self, definition: Definition, tasks: Sequence[TaskName] | None = None) -> FrozenPipeline:
         if definition.pipeline is None:

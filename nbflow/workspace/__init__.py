@@ -1,22 +1,26 @@
-"""The folders of manifests and notebooks: finds and checks definitions, and freezes them for runs. Runs nothing."""
+"""The folders of manifests and notebooks: finds, checks and saves definitions, freezes them for runs. Runs nothing."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from fcntl import LOCK_EX, flock
 from pathlib import Path
+from stat import S_IMODE
 
 from nbflow import graph
-from nbflow.errors import InvalidInput, InvalidManifest, NotFound, Problem
+from nbflow.errors import Conflict, InvalidInput, InvalidManifest, NotFound, Problem, Unavailable
+from nbflow.files import write_whole
 from nbflow.model import FrozenNotebook, Pipeline, Task, TaskName
-from nbflow.ports import Definition, FrozenPipeline
+from nbflow.notebooks.inspect import regular
+from nbflow.ports import Definition, FrozenPipeline, Manifest
 from nbflow.settings import FILE, STATE, Settings
-from nbflow.text import did_you_mean
+from nbflow.text import did_you_mean, fault
 from nbflow.workspace.frozen import FrozenNotebooks
 from nbflow.workspace.kernels import InstalledKernels
 from nbflow.workspace.reading import Reader, name_in, state_of, text_of
-from nbflow.workspace.search import MANIFEST, find_manifests
+from nbflow.workspace.search import MANIFEST, find_manifests, find_meant
 
 __all__ = ["FolderWorkspace"]
 
@@ -53,28 +57,65 @@ class FolderWorkspace:
         """The names, times and sizes of the manifests, and of the notebooks that they named when they were read."""
         return tuple((path, state_of(path)) for path in (*self._manifests(), *self._reader.notebooks_seen))
 
-    def definitions(self) -> Sequence[Definition]:
-        """Every manifest of the project in name order; a configured folder that does not exist is a problem, too."""
-        found = [*self._reader.manifests(self._manifests()), *self._missing_folders()]
+    def definitions(self, *, thorough: bool = False) -> Sequence[Definition]:
+        """Every manifest of the project in name order. A folder or a file that is named wrongly is a problem, too."""
+        meant = list(find_meant(self._folders(), skip=self._project / self._settings.outputs))
+        manifests = self._reader.manifests([path for path in meant if path.name == MANIFEST], thorough=thorough)
+        misnamed = (self._misnamed(path) for path in meant if path.name != MANIFEST)
+        found = [*manifests, *self._missing_folders(), *misnamed]
         return sorted(found, key=lambda each: (each.name, each.path))
 
-    def load(self, name_or_path: str) -> Definition:
+    def load(self, name_or_path: str, *, given: Collection[str] = (), thorough: bool = False) -> Definition:
         """One pipeline; a name goes before a path, and a notebook alone is a pipeline of one task."""
         manifests = self._manifests()
         if named := [path for path in manifests if name_in(text_of(path)) == name_or_path]:
-            return self._reader.manifests(named)[0]
+            return self._reader.manifests(named, thorough=thorough)[0]
         path = self._path(name_or_path) if self._takes_paths else None
         if path is None:
-            return self._by_parsed_name(name_or_path)
+            return self._by_parsed_name(name_or_path, thorough=thorough)
         if path.suffix == ".ipynb":
-            return self._reader.notebook(path)
+            return self._reader.notebook(path, given)
         name = name_in(text_of(path)) if path.is_relative_to(self._project) else ""
-        twins = [other for other in manifests if other != path and name and name_in(text_of(other)) == name]
-        return self._reader.manifests([path, *twins])[0]
+        named_so = (other for other in manifests if name and name_in(text_of(other)) == name)
+        twins = [other for other in named_so if not other.samefile(path)]
+        return self._reader.manifests([path, *twins], thorough=thorough)[0]
+
+    # --- editing ---------------------------------------------------------------------------------------------------
+
+    def manifest(self, name: str) -> Manifest:
+        """The manifest of a pipeline as text."""
+        named = (path for path in self._manifests() if name_in(text_of(path)) == name)
+        path = next(named, None) or self._by_parsed_name(name, thorough=False).path
+        return Manifest(path=path, text=text_of(path), name=name, file=self._reader.label(path))
+
+    def suppose(self, manifest: Manifest, text: str) -> Definition:
+        """What the manifest would define if it had this text; nothing is written."""
+        supposed = self._reader.check(manifest.path, text, thorough=True)
+        others = (path for path in self._manifests() if path != manifest.path)
+        twins = [path for path in others if supposed.name and name_in(text_of(path)) == supposed.name]
+        return self._reader.refuse_twins(supposed, [manifest.path, *twins])
+
+    def save(self, manifest: Manifest, text: str) -> None:
+        """Write the manifest, with the mode that it had, unless the file has another text by now.
+
+        Raises Conflict then, and Unavailable where the disk does not take it.
+        """
+        path = manifest.path.resolve()  # a link stays one
+        try:
+            with path.open("rb") as file:
+                flock(file, LOCK_EX)  # one saver after the other; who waited finds the text of who was first
+                if path.read_bytes() != manifest.text.encode():
+                    raise Conflict(f"{manifest.file} was changed by somebody else", hint="Look at their change first.")
+                write_whole(path, text, mode=S_IMODE(path.stat().st_mode))
+        except OSError as error:
+            message = f"{manifest.file} cannot be written: {fault(error)}"
+            raise Unavailable(message, where=str(path)) from error
 
     def _manifests(self) -> list[Path]:
-        folders = (Path(os.path.normpath(self._project / folder)) for folder in self._settings.pipelines)
-        return list(find_manifests(folders, skip=self._project / self._settings.outputs))
+        return list(find_manifests(self._folders(), skip=self._project / self._settings.outputs))
+
+    def _folders(self) -> list[Path]:
+        return [Path(os.path.normpath(self._project / folder)) for folder in self._settings.pipelines]
 
     def _missing_folders(self) -> Iterator[Definition]:
         for folder in self._settings.pipelines:
@@ -83,6 +124,12 @@ class FolderWorkspace:
                 problem = Problem(file=FILE, where="pipelines", message=message)
                 yield Definition(path=self._project / folder, pipeline=None, problems=(problem,), file=folder)
 
+    def _misnamed(self, path: Path) -> Definition:
+        file = self._reader.label(path)
+        message = f"no pipeline is looked for in a file of this name; a manifest is called {MANIFEST}"
+        problem = Problem(file=file, message=message, hint=f"Rename it to {MANIFEST}.")
+        return Definition(path=path, pipeline=None, problems=(problem,), file=file)
+
     def _path(self, given: str) -> Path | None:
         """The manifest or notebook that a person means; None where there is nothing of that name."""
         tried = (Path(os.path.normpath(base / given)) for base in (Path.cwd(), self._project))
@@ -90,7 +137,8 @@ class FolderWorkspace:
         if path is None:
             return None
         if path.is_dir() and not (path := path / MANIFEST).exists():
-            raise NotFound(f"folder '{given}' has no {MANIFEST}")
+            others = [each.name for each in path.parent.glob("*.y*ml")]
+            raise NotFound(f"folder '{given}' has no {MANIFEST}", hint=did_you_mean(MANIFEST, others))
         if path.suffix not in {".yaml", ".yml", ".ipynb"}:
             raise InvalidInput(f"'{given}' is no manifest and no notebook", hint="Name a .yaml or an .ipynb file.")
         return self._inside(path)
@@ -102,9 +150,9 @@ class FolderWorkspace:
             return path
         return self._project / real.relative_to(project)
 
-    def _by_parsed_name(self, name: str) -> Definition:
+    def _by_parsed_name(self, name: str, *, thorough: bool) -> Definition:
         """For a manifest that writes its name in an unusual way; otherwise there is no such pipeline."""
-        definitions = self.definitions()
+        definitions = self.definitions(thorough=thorough)
         for each in definitions:
             if each.name == name:
                 return each
@@ -112,7 +160,9 @@ class FolderWorkspace:
             known = [self._reader.label(each.path) for each in definitions]
             raise NotFound(f"there is no file '{name}'", hint=did_you_mean(name, known))
         named = [each.name for each in definitions if each.name]
-        raise NotFound(f"there is no pipeline '{name}'", hint=did_you_mean(name, named))
+        where = f" in {self._project}" if self._takes_paths else ""
+        nothing = f"There is none yet{where}; nbflow init makes a first one."
+        raise NotFound(f"there is no pipeline '{name}'", hint=did_you_mean(name, named) if named else nothing)
 
     # --- freezing --------------------------------------------------------------------------------------------------
 
@@ -148,7 +198,7 @@ class FolderWorkspace:
 
     def _freeze(self, path: Path, task: Task) -> FrozenNotebook:
         try:
-            sha256 = self._frozen.keep(path.read_bytes())
+            sha256 = self._frozen.keep(regular(path).read_bytes())
         except FileNotFoundError:
             raise NotFound(f"notebook '{task.notebook}' does not exist", where=str(path)) from None
         except OSError as error:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from nbflow.errors import Unavailable
+from nbflow.files import write_whole
+from nbflow.text import fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,32 +32,9 @@ class FrozenNotebooks:
             os.utime(self.path(sha256))  # in use again: what removes old copies passes it over
         if not self.path(sha256).exists():
             try:
-                self._write(content, self.path(sha256))
+                self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                write_whole(self.path(sha256), [content], mode=0o600)
             except OSError as error:
-                message = f"a notebook cannot be frozen: {error.strerror or error}"
+                message = f"a notebook cannot be frozen: {fault(error)}"
                 raise Unavailable(message, where=str(self.folder), hint="Run nbflow doctor.") from error
         return sha256
-
-    def _write(self, content: bytes, path: Path) -> None:
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=self.folder, prefix=".", suffix=".tmp")  # mode 0600
-        temporary = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        _sync_folder(self.folder)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the new name itself survive a loss of power."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -4,34 +4,37 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from keyword import iskeyword
 from pathlib import Path
 
 from nbflow.errors import InvalidInput
 from nbflow.manifest import dump
+from nbflow.manifest.kinds import PIPELINE_NAME
 from nbflow.model import Param, Pipeline, PipelineName, Task, TaskName
 from nbflow.params import check
 from nbflow.params.annotations import is_readable, read_annotation
 from nbflow.ports import Signature
 
 
-def manifest_of(notebook: Path, signature: Signature | None) -> str:
-    """The manifest that somebody would write beside the notebook to run it alone.
+def manifest_of(notebook: Path, signature: Signature | None, given: Collection[str] = ()) -> str:
+    """The manifest that somebody would write beside the notebook to run it alone with these parameters.
 
-    A parameter whose default is no literal keeps the notebook's own: no value could stand for it here.
+    Of the others, one whose default is no literal keeps the notebook's own: no value could stand for it here.
     """
     name = task_name(notebook.stem)
-    given = [param for param in (signature.params or () if signature else ()) if _can_be_given(param)]
+    found = [param for param in (signature.params or () if signature else ()) if can_be_named(param)]
+    run_params = [as_run_param(param) for param in found if param.name in given or not param.default_text]
     task = Task(
         name=TaskName(name),
         notebook=notebook.name,
-        params={param.name: f"{{{{ params.{param.name} }}}}" for param in given},
+        params=passed_on(run_params),
     )
     return dump(
         Pipeline(
-            name=PipelineName(name),
-            params={param.name: _as_run_param(param) for param in given},
+            name=PipelineName(name if PIPELINE_NAME.allows(name) else f"{name}_notebook"),
+            params={param.name: param for param in run_params},
             tasks={task.name: task},
         )
     )
@@ -44,12 +47,19 @@ def task_name(stem: str) -> str:
     return (name if name[:1].isalpha() else f"n{name}" if name else "notebook")[:100]
 
 
-def _can_be_given(param: Param) -> bool:
-    return param.name.isidentifier() and param.name.isascii() and not iskeyword(param.name) and not param.default_text
+def passed_on(params: Iterable[Param]) -> dict[str, str]:
+    """What a task gives its notebook so that it has the parameters of the run."""
+    return {param.name: f"{{{{ params.{param.name} }}}}" for param in params}
 
 
-def _as_run_param(param: Param) -> Param:
-    """The parameter, without an annotation that does not say what its values are."""
+def can_be_named(param: Param) -> bool:
+    """Whether a run may have a parameter of that name."""
+    return param.name.isidentifier() and param.name.isascii() and not iskeyword(param.name)
+
+
+def as_run_param(param: Param) -> Param:
+    """The parameter of a notebook as one of a run, without an annotation that does not say what its values are."""
+    param = replace(param, is_required=param.is_required or bool(param.default_text), default_text="")
     try:
         if not is_readable(read_annotation(param.type)):
             return replace(param, type="")

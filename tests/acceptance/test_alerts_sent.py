@@ -14,8 +14,6 @@ from receivers import Hook, Mailbox, hook, mailbox
 
 from nbflow.text import counted
 
-pytestmark = pytest.mark.xdist_group("alerts_sent")  # one story, told in order
-
 SECRET = "hunter2hunter2"
 MANIFEST = """
     name: nightly
@@ -48,21 +46,28 @@ def web() -> Iterator[Hook]:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory, post: Mailbox, web: Hook) -> Project:
-    """One whose run has failed."""
     project = Project(tmp_path_factory.mktemp("alerts") / "shop", NBFLOW_SECRET_WAREHOUSE=SECRET)
     urls = json.dumps([post.url, web.url])
     (project.folder / "nbflow.toml").write_text(
         f'[channels.ops]\nurls = {urls}\n[server]\nurl = "https://nbflow.example.org"\n'
     )
     project.pipeline("nightly", MANIFEST, extract="print('fine')", clean=BROKEN, publish="print('published')")
-    assert project.json("run", "nightly", "--date", "2026-04-01", code=1)["run"]["state"] == "failed"
     return project
 
 
-def test_the_failure_mail_says_all_that_one_has_to_know(project: Project, post: Mailbox, web: Hook) -> None:
-    run = project.json("status", "latest", code=0)["run"]["id"]
-    mail = post.got[0]
-    assert mail["Subject"] == "✕ nightly failed: clean for 2026-04-01"
+@pytest.fixture(scope="module")
+def failed(project: Project) -> str:
+    """A run that has failed; it may be repaired since."""
+    run = project.json("run", "nightly", "--date", "2026-04-01", code=1)["run"]
+    assert run["state"] == "failed"
+    return str(run["id"])
+
+
+FAILURE = "✕ nightly failed: clean for 2026-04-01"
+
+
+def test_the_failure_mail_says_all_that_one_has_to_know(failed: str, post: Mailbox, web: Hook) -> None:
+    (mail,) = [mail for mail in post.got if mail["Subject"] == FAILURE]
     text = mail.get_body(("plain",)).get_content()
     for said in (
         "ValueError: bad country; *** — in cell 3",
@@ -73,20 +78,25 @@ def test_the_failure_mail_says_all_that_one_has_to_know(project: Project, post: 
         "none is known",
         "raise ValueError(f'bad country; {password}')",
         "line 99",
-        f"https://nbflow.example.org/pipelines/nightly/runs/{run}/tasks/clean/1#c3",
+        f"https://nbflow.example.org/pipelines/nightly/runs/{failed}/tasks/clean/1#c3",
     ):
         assert said in text
     assert "line 50" not in text
-    assert (post.ids[0], web.got[0]["type"]) == (web.ids[0], "failure")
+    posted = [id for id, got in zip(web.ids, web.got, strict=True) if got["type"] == "failure"]
+    assert posted == [mail["X-Nbflow-Message"]]
 
 
-def test_a_repair_that_ends_well_is_told_as_a_recovery_once(project: Project, post: Mailbox, web: Hook) -> None:
+def test_a_repair_that_ends_well_is_told_as_a_recovery_once(
+    project: Project, failed: str, post: Mailbox, web: Hook
+) -> None:
     write_notebook(project.folder / "notebooks" / "nightly" / "clean.ipynb", "print('mended')")
-    project.json("rerun", "latest")
+    project.json("rerun", failed)
     project.json("run", "nightly")
     told = project.json("alerts", "list")["messages"]
     assert [(each["kind"], each["state"]) for each in told] == [("recovered", "waiting"), ("failed", "sent")]
-    assert (len(post.got), len(web.got)) == (1, 1)  # the recovery is told an hour after the failure
+    subjects = [mail["Subject"] for mail in post.got if "nightly" in mail["Subject"]]
+    assert subjects == [FAILURE], "the recovery is told an hour after the failure"
+    assert [got["title"] for got in web.got if "nightly" in got["title"]] == [FAILURE]
 
 
 def test_a_channel_is_tried_and_the_doctor_knows_what_could_not_be_sent(
@@ -104,8 +114,11 @@ def test_a_channel_is_tried_and_the_doctor_knows_what_could_not_be_sent(
     assert alerts == {"name": "alerts", "ok": True, "message": "ops", "hint": ""}
 
 
-def test_a_secret_is_found_nowhere(project: Project, post: Mailbox, web: Hook) -> None:
+def test_a_secret_is_found_nowhere(project: Project, failed: str, post: Mailbox, web: Hook) -> None:
     """Neither in what was sent, nor in the database, the notebooks and the logs."""
+    assert project.json("status", failed)["run"]["id"] == failed
+    assert post.got
+    assert web.got
     assert all(SECRET not in mail.as_string() for mail in post.got)
     assert all(SECRET not in str(got) for got in web.got)
     files = [Path(folder) / name for folder, _, names in os.walk(project.folder) for name in names]
@@ -114,7 +127,7 @@ def test_a_secret_is_found_nowhere(project: Project, post: Mailbox, web: Hook) -
     assert [path for path in files if SECRET.encode() in path.read_bytes()] == []
 
 
-def test_a_backup_brings_every_run_and_log_into_another_project(project: Project, tmp_path: Path) -> None:
+def test_a_backup_brings_every_run_and_log_into_another_project(project: Project, failed: str, tmp_path: Path) -> None:
     """And no secret: it is opened before it is restored."""
     file = tmp_path / "backup.tar.gz"
     done = project.nbflow("db", "backup", str(file))
@@ -130,7 +143,6 @@ def test_a_backup_brings_every_run_and_log_into_another_project(project: Project
     for run in runs:
         ours, theirs = project.json("status", run["id"]), other.json("status", run["id"])
         assert str(theirs).replace(str(other.folder), str(project.folder)) == str(ours)
-    failed = runs[-1]["id"]
     assert "bad country" in other.nbflow("logs", failed, "clean", "--attempt", "1").stdout
     again = other.nbflow("db", "restore", str(file))
     assert (again.returncode, "is not empty" in again.stderr) == (1, True)

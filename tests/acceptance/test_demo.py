@@ -13,21 +13,19 @@ from making import Project, eventually
 from nbflow.cli.demo import BEGIN_WITH, make
 from nbflow.errors import InvalidInput
 
-pytestmark = pytest.mark.xdist_group("examples by nbflow")
-
 
 def test_the_demo_runs_its_history_and_says_where_to_look(tmp_path: Path) -> None:
     up = Up(tmp_path / "beside")
     process = up.project.spawn("demo", "../shop", "--port", str(up.port))
     try:
-        link = str(eventually(up.link_told, within=120))
+        link = str(eventually(up.link_told))
         shop = Project(tmp_path / "shop")
 
         def has_ended() -> bool:
             runs = shop.json("runs")["runs"]
             return len(runs) >= len(BEGIN_WITH) and all(run["ended_at"] for run in runs)
 
-        eventually(has_ended, within=280)
+        eventually(has_ended, within=900)
         states = {(run["pipeline"], run["state"]) for run in shop.json("runs")["runs"]}
         assert states == {
             ("daily_orders_by_region", "success"),

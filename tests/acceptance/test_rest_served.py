@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import re
 import signal
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from making import Project, eventually
+from making import Project, eventually, free_port
 
 LIMIT = 60.0
 
@@ -23,9 +22,7 @@ class Served:
     def __init__(self, folder: Path) -> None:
         self.project = Project(folder)
         self.project.pipeline("nightly", "name: nightly\ntasks:\n  a: {notebook: a.ipynb}\n", a="print(1)")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.process = self.project.spawn("app", "--port", str(self.port))
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=LIMIT)
         eventually(self.is_up, LIMIT)

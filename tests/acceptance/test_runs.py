@@ -10,6 +10,8 @@ import nbformat
 import pytest
 from making import Project, eventually, states, write_notebook
 
+from nbflow.notebooks.folder import AttemptFolder
+
 BROKEN = """
     name: nightly
     tasks:
@@ -162,11 +164,11 @@ def sleeping(project: Project, cell: str) -> None:
 
 
 def test_ctrl_c_cancels_with_grace_and_the_log_says_so(project: Project) -> None:
-    sleeping(project, "import time; time.sleep(60)")
+    sleeping(project, "import time; time.sleep(600)")
     running = project.spawn("run", "slow")
     eventually(lambda: running_kernel_cell(project))
     running.send_signal(signal.SIGINT)
-    assert running.wait(timeout=30) == 130
+    assert running.wait(timeout=60) == 130
     document = project.json("status", "latest")
     assert document["run"]["state"] == "cancelled"
     assert states(document) == {"wait": "cancelled", "after": "cancelled"}
@@ -174,14 +176,22 @@ def test_ctrl_c_cancels_with_grace_and_the_log_says_so(project: Project) -> None
     assert "KeyboardInterrupt" in str(log.cells)
 
 
+def grace_of(attempt: Path) -> float | None:
+    """Seconds that a notebook has been given to stop; None while it may go on."""
+    order = AttemptFolder(attempt).stop_order()
+    return order.grace.total_seconds() if order else None
+
+
 def test_a_second_ctrl_c_kills_what_ignores_the_first(project: Project) -> None:
-    sleeping(project, "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep(60)")
+    sleeping(project, "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep(600)")
     running = project.spawn("run", "slow")
     eventually(lambda: running_kernel_cell(project))
     running.send_signal(signal.SIGINT)
-    time.sleep(0.5)
+    (attempt,) = project.folder.glob(".nbflow/runs/slow/*/wait/1")
+    eventually(lambda: grace_of(attempt) == 10)
     running.send_signal(signal.SIGINT)
-    assert running.wait(timeout=9) == 130  # well below the grace of 10 s
+    eventually(lambda: grace_of(attempt) == 0)
+    assert running.wait(timeout=60) == 130
     assert project.json("status", "latest")["run"]["state"] == "cancelled"
 
 

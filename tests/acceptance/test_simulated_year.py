@@ -14,7 +14,6 @@ DAYS = 365
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(4 * 3600 if "NBFLOW_SOAK" in os.environ else 900)
 def test_a_year_of_daily_pipelines() -> None:
     before = time.process_time()
     world = World(pipelines(PIPELINES, TASKS, DAYS), slots=SLOTS, places=PLACES, seed=2026)

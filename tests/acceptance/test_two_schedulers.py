@@ -15,10 +15,7 @@ from making import eventually
 from postgres_server import PostgresServer
 from schedulers import Watched, add_ticking, assert_as_without_a_kill, assert_no_tick_is_lost, settle, watched
 
-pytestmark = [
-    pytest.mark.skipif(not Path("/proc").is_dir(), reason="watches processes through /proc"),
-    pytest.mark.xdist_group("postgres"),
-]
+pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="watches processes through /proc")
 
 SOAK = "NBFLOW_SOAK" in os.environ
 KILLS = 20 if SOAK else 3
@@ -55,7 +52,6 @@ def assert_nothing_lost_or_doubled(world: Watched, *folders: Path) -> None:
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(36_000 if SOAK else 900)
 def test_the_other_follows_a_leader_that_is_killed_under_load(world: Watched) -> None:
     folders = add_ticking(world), add_ticking(world, "tocking")
     chance = random.Random(20261126)
@@ -76,7 +72,6 @@ def test_the_other_follows_a_leader_that_is_killed_under_load(world: Watched) ->
     print(f"\n{KILLS} leaders killed, {len(world.states())} runs, as without; led after {said} s")  # noqa: T201
 
 
-@pytest.mark.timeout(900)
 def test_a_leader_that_is_stopped_past_its_time_and_woken_stands_by(world: Watched) -> None:
     folder = add_ticking(world)
     leader, other = world.start_leader(), world.start()

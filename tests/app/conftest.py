@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
+from itertools import count
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from making import write_notebook
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+expect.set_options(timeout=60_000)  # a busy machine starts a kernel late
+os.environ["PANEL_CDN_ROOT"] = "/panel/"
+"""As the app's server sets it; a test module that is read before any server began must not import panel without it."""
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 ARGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
+
+
+numbers = count()
 
 
 @pytest.fixture(scope="module")  # not longer: Playwright leaves its event loop running
@@ -21,3 +31,23 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=path, args=list(ARGS))
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def page(running: Any, chromium: Browser) -> Iterator[Page]:
+    """A window on the app that the module serves as `running`."""
+    from app_server import window
+
+    with window(running, chromium) as page:
+        yield page
+
+
+@pytest.fixture
+def name(running: Any) -> str:
+    """A pipeline of three tasks in it that nobody else edits."""
+    from app_world import CHAIN
+
+    made: str = running.world.pipeline(CHAIN.replace("name: nightly", f"name: story_{next(numbers)}"))
+    typed = "day: str = ''  # the day\nrows: int = 10"
+    write_notebook(running.world.folder / made / "a.ipynb", "print(1)", parameters=typed)
+    return made

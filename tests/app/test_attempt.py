@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from app_server import Running, served
 from app_world import CHAIN, FAILS, World, ran
-from nbflow_app.pages.attempt import AttemptPage
-from nbflow_app.subjects import OneAttempt
+from nbflow_app.rooms import News, Seen, Subject
+from nbflow_app.subjects import subject_of
 from nbformat.v4 import new_markdown_cell, new_output
 
 from nbflow.api import Role
@@ -103,32 +103,94 @@ def test_a_viewer_sees_the_notebook_and_no_action(world: World) -> None:
     assert "Re-run" not in page.text
 
 
-def test_while_it_runs_its_cells_are_told_and_at_its_end_the_page_looks_again(world: World) -> None:
+# --- while it runs --------------------------------------------------------------------------------------------------
+
+
+def printed(cell: int, text: str) -> dict[str, object]:
+    return {"event": "output", "cell": cell, "output": {"output_type": "stream", "name": "stdout", "text": text}}
+
+
+BEGUN = [{"event": "started", "cells": 2}, {"event": "cell_start", "cell": 1}, printed(1, "one\n")]
+ENDED = {"event": "cell_end", "cell": 1, "state": "success", "cause": None, "seconds": 2.5, "execution_count": 1}
+
+
+@pytest.fixture
+def going(world: World) -> Run:
+    """An attempt whose notebook was saved when it began, and whose events are ahead of it."""
     run = world.begin(extract=Script(after=timedelta(minutes=1)))
+    world.write_log(run, "extract", *(ran(text, state="not_run", seconds=None) for text in ("a = 1", "b = 2")))
+    world.logs.events[f"{run.id}/extract/1"] = [*BEGUN]
+    return run
 
-    def visit() -> object:
-        return world.visit({}, {}, Role.VIEWER)
 
-    subject = OneAttempt(run.id, "extract", 1, visit, world.attempts)  # type: ignore[arg-type]
-    assert (subject.news([]).parts, subject.pulse) == ({}, 1.0)
-    world.write_log(run, "extract", ran("a = 1"), ran("b = 2", state="running", seconds=None))
-    begun = subject.news([])
-    assert begun.refresh, "the page has no cells to patch yet"
-    assert "cell 2 · running" in subject.news([]).parts["c2"]
-    world.write_log(run, "extract", ran("a = 1"), ran("b = 2"))
+def watched(world: World, run: Run, task: str = "extract") -> Subject:
+    seen = world.visit({}, {}, Role.VIEWER)
+    return subject_of(f"attempt:{run.id}/{task}/1", lambda: seen, world.frame, world.attempts)
+
+
+def happens(world: World, run: Run, *events: dict[str, object]) -> None:
+    world.logs.events[f"{run.id}/extract/1"] += events
+
+
+def test_what_was_printed_is_shown_before_the_notebook_is_saved(world: World, going: Run) -> None:
+    page = world.page(address(going, "extract"))
+    assert page.part("c1") == "cell 1 · running a = 1 one"
+    assert page.part("c2") == "cell 2 · not run b = 2"
+    assert page.soup.find(id="main")["data-upto"] == "3"
+
+
+def test_only_the_cells_that_changed_are_told(world: World, going: Run) -> None:
+    subject = watched(world, going)
+    assert subject.pulse > 0
+    assert subject.news([]) == News()
+    happens(world, going, printed(1, "two\n"))
+    told = subject.news([])
+    assert (told.parts.keys(), told.refresh) == ({"c1"}, False)
+    assert "one\ntwo" in told.parts["c1"]
+    happens(world, going, ENDED, {"event": "cell_start", "cell": 2})
+    parts = subject.news([]).parts
+    assert "cell 1 · success · 2.5 s" in parts["c1"]
+    assert "cell 2 · running" in parts["c2"]
+
+
+def test_who_comes_late_is_told_what_the_page_had_not_seen(world: World, going: Run) -> None:
+    subject = watched(world, going)
+    happens(world, going, ENDED, {"event": "cell_start", "cell": 2}, printed(2, "b\n"))
+    subject.news([])
+    assert subject.since(Seen(change=0, upto=3)).parts.keys() == {"c1", "c2"}
+    happens(world, going, printed(2, "more\n"))
+    subject.news([])
+    assert subject.since(Seen(change=0, upto=6)).parts.keys() == {"c2"}
+    assert subject.since(Seen(change=0, upto=7)) == News()
+    assert subject.since(Seen(change=0, upto=0)).refresh, "that page has no cells to patch"
+
+
+def test_a_page_that_waits_looks_again_when_the_first_cell_is_there(world: World) -> None:
+    run = world.begin(extract=Script(after=timedelta(minutes=1)))
+    subject = watched(world, run)
+    assert subject.news([]) == News()
+    world.write_log(run, "extract", ran("a = 1"))
+    assert subject.news([]) == News(refresh=True)
+    assert subject.news([]) == News()
+
+
+def test_at_its_end_the_saved_notebook_is_told_and_nobody_looks_any_more(world: World, going: Run) -> None:
+    subject = watched(world, going)
+    world.write_log(going, "extract", ran("a = 1"), ran("b = 2"))
     after = world.store.latest_change()
     world.clock.advance(timedelta(minutes=2))
     world.step()
-    changes = [change for change in world.store.changes(after) if subject.concerns(change)]
-    ended = subject.news(changes)
+    ended = subject.news([change for change in world.store.changes(after) if subject.concerns(change)])
     assert ended.refresh
     assert "cell 2 · success" in ended.parts["c2"]
     assert subject.pulse == 0
+    assert subject.since(Seen(change=after, upto=3)).refresh
+    assert subject.since(Seen(change=world.store.latest_change(), upto=0)) == News()
 
 
 def test_only_changes_of_its_own_task_concern_it(world: World) -> None:
     run = world.run()
-    subject = OneAttempt(run.id, "clean", 1, lambda: world.visit({}, {}), AttemptPage(world.attempts._renderer))
+    subject = watched(world, run, "clean")
     concerned = {change.key.address for change in world.store.changes(0) if change.key and subject.concerns(change)}
     assert concerned == {"clean"}
 

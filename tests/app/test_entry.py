@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import stat
 from pathlib import Path
 
 import pytest
 from app_server import served, xsrf_of
 from app_world import World
-from nbflow_app.entry import MOST, WITHIN, LinkEntry, PeopleEntry, Refusals, derived, read_key, safe_next
+from nbflow_app import gate
+from nbflow_app.entry import MOST, WITHIN, LinkEntry, LocalEntry, PeopleEntry, Refusals, derived, read_key, safe_next
 from nbflow_app.start import start
+from tornado.httpclient import HTTPRequest
+from tornado.ioloop import IOLoop
+from tornado.websocket import websocket_connect
 
 from nbflow.api import Caller, Entrance, Role
 from nbflow.errors import InvalidInput, NotSignedIn
-from nbflow.model import PipelineName
-from nbflow.people import User
-from nbflow.run import Change
-from nbflow.testing.clock import FakeClock
-from nbflow.testing.dict_store import DictStore
 
 ADA = Caller(name="ada", role=Role.ADMIN)
 
@@ -115,25 +115,66 @@ def test_the_key_is_made_once_and_only_for_its_owner(tmp_path: Path) -> None:
 
 
 def test_a_cookie_of_another_server_opens_nothing() -> None:
-    entrance = Entrance(DictStore(), FakeClock())
-    mine, other = LinkEntry(b"a" * 32, ADA, 5006, entrance), LinkEntry(b"b" * 32, ADA, 5006, entrance)
+    mine, other = LinkEntry(b"a" * 32, ADA, 5006), LinkEntry(b"b" * 32, ADA, 5006)
     assert mine.who({mine.cookie: other.cookie_value}) is None
     assert mine.who({}) is None
     assert mine.who({mine.cookie: mine.cookie_value}) == ADA
 
 
-def test_the_link_is_a_token_too_until_there_are_users() -> None:
-    store, clock = DictStore(), FakeClock()
-    entry = LinkEntry(b"a" * 32, ADA, 5006, Entrance(store, clock))
-    assert entry.bearer(entry.token) == ADA
-    assert entry.bearer(entry.cookie_value) is None
+def local(world: World) -> tuple[LinkEntry, LocalEntry]:
+    """The entry of a server of this machine alone."""
+    entrance = Entrance(world.store, world.clock)
+    link = LinkEntry(b"a" * 32, ADA, 5006)
+    return link, LocalEntry(link, PeopleEntry(entrance, 5006), entrance.has_users)
+
+
+def test_the_link_is_a_token_too_until_there_are_users(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    link, entry = local(world)
+    assert entry.bearer(link.token) == ADA
+    assert entry.bearer(link.cookie_value) is None
     assert entry.bearer("") is None
-    user = User(name="root", role=Role.ADMIN, created_at=clock.now())
-    store.add_user(user, log=Change(at=clock.now(), run=None, pipeline=PipelineName(""), event="user_add"))
-    assert entry.bearer(entry.token) is None
-    assert entry.who({entry.cookie: entry.cookie_value}) is None
-    with pytest.raises(NotSignedIn, match="there are users now"):
-        entry.admit({"token": entry.token})
+    world.api().add_user("root", Role.ADMIN, password="a quite long password")
+    assert entry.bearer(link.token) is None
+    assert entry.who({entry.cookie: link.cookie_value}) is None
+    with pytest.raises(NotSignedIn, match="name or password"):
+        entry.admit({"token": link.token})
+
+
+def test_users_who_are_added_while_the_app_runs_are_in_force_at_once(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    link, entry = local(world)
+    with served(world, entry=entry) as running, running.stranger() as browser:
+        browser.get(f"/sign-in?token={link.token}")
+        assert "ada, admin" in browser.get("/runs").text
+        world.api().add_user("root", Role.ADMIN, password="a quite long password")
+        world.api().add_user("bob", Role.VIEWER, password="correct horse battery")
+        assert browser.get("/runs").headers["Location"] == "/sign-in?next=%2Fruns"
+        asked = browser.get(f"/sign-in?token={link.token}&next=/runs")
+        assert (asked.status_code, "Password" in asked.text) == (200, True)
+        form = {"_xsrf": xsrf_of(asked.text), "name": "bob", "password": "correct horse battery", "next": "/runs"}
+        assert browser.post("/sign-in", data=form).headers["Location"] == "/runs"
+        assert "bob, viewer" in browser.get("/runs").text
+
+
+def test_who_may_not_come_in_any_more_hears_nothing_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate, "LOOK_AGAIN", 0.05)
+    world = World(tmp_path)
+    link, entry = local(world)
+    with served(world, entry=entry) as running:
+
+        async def listen() -> object:
+            origin = f"http://127.0.0.1:{running.port}"
+            headers = {"Cookie": f"{link.cookie}={link.cookie_value}", "Origin": origin}
+            request = HTTPRequest(f"ws://127.0.0.1:{running.port}/live?watch=runs", headers=headers)
+            socket = await websocket_connect(request)
+            world.api().add_user("root", Role.ADMIN, password="a quite long password")
+            while message := await socket.read_message():
+                assert json.loads(str(message))["refresh"]
+            socket.close()
+            return message
+
+        assert IOLoop(make_current=False).run_sync(listen, timeout=60) is None, "the server has closed it"
 
 
 def test_no_address_is_open_to_everybody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,6 +95,10 @@ def test_the_preview_names_what_runs_again_and_what_changed(world: World) -> Non
     assert "2 tasks run again" in page.text
     assert [item.text for item in page.soup.select("#preview li")] == ["clean", "report", "clean", "report"]
     assert "Changed on disk since they ran" in page.text
+    assert "The manifest was changed" not in page.text
+    manifest = world.folder / "nightly" / "pipeline.yaml"
+    manifest.write_text(f"{manifest.read_text()}# slower now\n")
+    assert "The manifest was changed since. This run keeps" in world.page(address(run, "rerun")).text
 
 
 def test_a_rerun_repairs_the_run(world: World) -> None:

@@ -122,12 +122,12 @@ def test_of_many_rows_those_that_failed_are_in_sight() -> None:
     assert gantt.figure.height < 700
 
 
-@pytest.mark.xdist_group("browser")
 def test_in_a_browser_bars_grow_and_a_tap_opens_the_task(chromium: Browser, tmp_path: Path) -> None:
     gantt = Gantt(TASKS, BEGIN, course(50, DONE, RUNNING), link="#/tasks/")
     file = tmp_path / "gantt.html"
     file.write_text(file_html(gantt.figure, INLINE, title="gantt"), encoding="utf-8")
     page = chromium.new_page(viewport={"width": 900, "height": 400}, color_scheme="dark")
+    page.set_default_timeout(60_000)
     faults: list[str] = []
     page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: faults.append(str(error)))

@@ -128,6 +128,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def page(chromium: Browser, file: Path) -> Iterator[Page]:
     page = chromium.new_page(viewport={"width": 1000, "height": 600}, color_scheme="light")
+    page.set_default_timeout(60_000)
     faults: list[str] = []
     page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: faults.append(str(error)))
@@ -140,7 +141,6 @@ def page(chromium: Browser, file: Path) -> Iterator[Page]:
     assert faults == []
 
 
-@pytest.mark.xdist_group("browser")
 class TestInABrowser:
     def test_it_begins_readable_and_with_what_failed_in_sight(self, page: Page) -> None:
         x, y = page.evaluate("at('join_58')")
@@ -159,6 +159,15 @@ class TestInABrowser:
         assert not page.evaluate("glyphs.names.visible")
         page.get_by_title("Go to what failed or runs").click()
         page.wait_for_function("scale() > 0.7 && glyphs.names.visible")
+
+    def test_a_small_picture_leads_to_what_is_out_of_sight(self, page: Page) -> None:
+        small = page.locator("[data-minimap]")
+        place = small.bounding_box()
+        assert place
+        page.mouse.click(place["x"] + 12, place["y"] + place["height"] / 2)
+        page.wait_for_function("at('extract_0')[0] > 0 && at('join_58')[0] > 1000")
+        page.get_by_title("Show all tasks").click()
+        small.wait_for(state="hidden")
 
     @pytest.mark.parametrize(("turn", "least", "most"), [(900, 0.2, 0.5), (-900, 1.9, 2.01)])
     def test_the_wheel_has_limits_and_keeps_the_shape(self, page: Page, turn: int, least: float, most: float) -> None:

@@ -16,8 +16,6 @@ from playwright.sync_api import Browser, Page, Route
 
 from nbflow.notebooks.render import Libraries, Links, folded, fragments, frame_page, frame_policy, stylesheet
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 APP = "http://app.invalid"
 STATIC = Path(bokeh.__file__).parent / "server" / "static" / "js"
 LINKS = Links(whole=lambda key, place: f"/whole/{key}/{place}", frame=lambda key, place: f"/frame/{key}/{place}")
@@ -45,6 +43,7 @@ def serve(chromium: Browser) -> Iterator[Serve]:
 
         context.route("**/*", answer)
         page = context.new_page()
+        page.set_default_timeout(60_000)
         page.on("dialog", lambda dialog: (asked.append(f"dialog: {dialog.message}"), dialog.dismiss()))
         context.on("page", lambda other: asked.append(f"window: {other.url}"))
         page.goto(f"{APP}/")
@@ -155,3 +154,11 @@ def test_a_bokeh_plot_of_a_notebook_is_drawn_in_its_frame(serve: Serve) -> None:
     canvas.wait_for(state="attached")
     page.wait_for_function("heard.some(each => each.nbx === 'height' && each.height > 150)")
     assert page.asked == []  # type: ignore[attr-defined]
+
+
+def test_a_frame_tells_how_high_its_content_is_and_not_how_high_it_is_itself(serve: Serve) -> None:
+    outputs = [
+        new_output("display_data", data={"text/html": "<p style='height:40px;margin:5px 0'>small<script></script>"})
+    ]
+    page = serve(*framed(frame_page(outputs, 0, Libraries())))
+    page.wait_for_function("heard.some(each => each.nbx === 'height' && each.height === 50)")

@@ -28,7 +28,7 @@ def world(tmp_path: Path) -> World:
 
 def test_a_project_without_pipelines_says_how_to_begin(world: World) -> None:
     for address in ("/", "/pipelines"):
-        assert "Drop a pipeline.yaml" in world.page(address).text
+        assert "drop a pipeline.yaml" in world.page(address).text
     assert "Nothing has run yet" in world.page("/runs").text
 
 
@@ -129,6 +129,16 @@ def test_the_runs_of_a_pipeline_are_listed_newest_first(world: World) -> None:
     assert [(row[0], row[1]) for row in rows] == [(second.id, "failed"), (first.id, "success")]
 
 
+def test_a_run_that_has_not_started_says_when_it_was_created(world: World) -> None:
+    world.pipeline()
+    world.clock.advance(timedelta(minutes=1))
+    started, waits = world.run(), world.tick()
+    rows = {row[0]: row[4] for row in world.page("/pipelines/nightly", tab="runs").rows()}
+    assert rows == {started.id: "1 Apr 09:01", waits.id: "created 00:00"}
+    (row,) = world.page("/pipelines").rows()
+    assert "created 00:00" in row
+
+
 def test_older_runs_are_a_link_away(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runs, "STEP", 2)
     monkeypatch.setattr(pipeline, "STEP", 2)
@@ -203,6 +213,18 @@ def test_the_parameters_of_a_run_are_shown_as_text(world: World) -> None:
     assert page.soup.find("img") is None
 
 
+def test_what_holds_all_of_a_run_up_is_said_once(world: World) -> None:
+    world.pipeline()
+    run = world.tick()
+    world.api().pause("nightly")
+    page = world.page(f"/pipelines/nightly/runs/{run.id}")
+    assert page.text.count("was paused by") == 1
+    assert "Held up: pipeline nightly was paused by ada, and goes on with `nbflow resume nightly`." in page.part("head")
+    assert [row[4] for row in page.rows()] == [
+        f"{task} waits for its run to start." for task in ("extract", "clean", "report")
+    ]
+
+
 def test_a_task_in_short(world: World) -> None:
     world.pipeline()
     run = world.run(clean=FAILS)
@@ -224,6 +246,70 @@ def test_the_first_page_says_what_is_red_and_what_runs(world: World) -> None:
     page = world.page("/")
     assert page.links()["nightly / clean"] == f"/pipelines/nightly/runs/{failed.id}/tasks/clean/1#c3"
     assert "weekly running by hand, ada 0 of 3 tasks" in page.part("going")
+    assert page.part("late") == ""
+
+
+def test_a_task_that_failed_is_red_although_its_run_goes_on(world: World) -> None:
+    text = "name: wide\ntasks: {one: {notebook: a.ipynb}, other: {notebook: a.ipynb}}\n"
+    world.pipeline(text)
+    run = world.begin("wide", one=FAILS, other=SLOW)
+    world.clock.advance(timedelta(minutes=1))
+    world.step()
+    page = world.page("/")
+    assert page.links()["wide / one"] == f"/pipelines/wide/runs/{run.id}/tasks/one/1#c3"
+    assert "wide running" in page.part("going")
+
+
+def test_a_run_that_has_not_begun_is_late_a_minute_after_it_was_due(world: World) -> None:
+    world.pipeline()
+    world.seen("nightly")
+    world.clock.advance(timedelta(hours=15, seconds=59))
+    assert world.page("/").part("late") == ""
+    world.clock.advance(timedelta(seconds=1))
+    page = world.page("/")
+    assert page.part("late") == "Late nightly has not begun; it was due at 00:00"
+    assert page.links()["nightly"] == "/pipelines/nightly"
+    world.api().pause("nightly")
+    assert world.page("/").part("late") == ""
+
+
+@pytest.mark.parametrize("has_begun", [False, True])
+def test_a_scheduled_run_is_late_past_the_hour_of_its_manifest(world: World, has_begun: bool) -> None:
+    text = CHAIN + "alerts: {late_after: '05:00'}\n"
+    world.pipeline(text)
+    run = world.tick()
+    if has_begun:
+        world.scripts[("extract", 1)] = SLOW
+        world.engine.own(run.id)
+        world.step()
+        world.step()
+    world.clock.advance(timedelta(hours=2, minutes=59))
+    assert world.page("/").part("late") == ""
+    world.clock.advance(timedelta(minutes=1))
+    state = "running" if has_begun else "queued"
+    page = world.page("/")
+    assert page.part("late") == f"Late nightly {state} should have ended by 03:00"
+    assert page.links()["nightly"] == f"/pipelines/nightly/runs/{run.id}"
+
+
+def test_a_run_is_late_ten_minutes_after_it_usually_has_ended(world: World) -> None:
+    world.pipeline()
+    world.run()
+    world.begin(extract=SLOW)
+    world.clock.advance(timedelta(minutes=10))
+    assert world.page("/").part("late") == ""
+    world.clock.advance(timedelta(minutes=1))
+    assert world.page("/").part("late") == "Late nightly running would usually have ended at 09:00"
+
+
+def test_nbflow_itself_is_shown_part_by_part(world: World) -> None:
+    world.pipeline(BROKEN)
+    world.begin(world.pipeline(), extract=SLOW)
+    page = world.page("/")
+    assert "scheduler alive executor 1 of 1 slot busy database answers" in page.part("health")
+    assert "A manifest with errors , from which nothing new can start: weekly (1 problem)" in page.part("health")
+    world.troubles["disk"] = "low: 0.5 GiB free"
+    assert "disk low: 0.5 GiB free" in world.page("/").part("health")
 
 
 def test_a_calm_morning(world: World) -> None:
@@ -243,3 +329,10 @@ def test_a_viewer_sees_no_action(world: World) -> None:
     for address in (f"/pipelines/nightly/runs/{run.id}", f"/pipelines/nightly/runs/{run.id}/tasks/clean"):
         assert "Re-run" in world.page(address, Role.OPERATOR).text
         assert "Re-run" not in world.page(address, Role.VIEWER).text
+
+
+def test_a_run_is_run_again_by_the_same_keys_as_elsewhere(world: World) -> None:
+    world.pipeline()
+    page = world.page(f"/pipelines/nightly/runs/{world.run(clean=FAILS).id}")
+    keys = {each["data-key"]: each.get_text() for each in page.soup.select("[data-key]")}
+    assert keys == {"r": "Re-run what failed…", "t": "Trigger again…"}

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from app_server import HTML, Running, served, xsrf_of
 from app_world import FAILS, World
-from nbflow_app.frame import Frame
 from nbflow_app.gate import PUBLIC
-from nbflow_app.handlers import FormHandler, Site
-from nbflow_app.hub import Hub
-from nbflow_app.rooms import Rooms
-from nbflow_app.routes import routes
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.ioloop import IOLoop
 from tornado.websocket import websocket_connect
@@ -52,6 +48,16 @@ def test_nothing_else_is_open_to_strangers(running: Running, path: str) -> None:
         assert stranger.post(path).status_code == 403
 
 
+@pytest.mark.parametrize(("role", "code"), [(Role.VIEWER, 403), (Role.OPERATOR, 403), (Role.EDITOR, 200)])
+@pytest.mark.parametrize("path", ["", "/autoload.js?bokeh-autoload-element=x"])
+def test_the_canvas_of_the_editor_is_for_editors(tmp_path: Path, role: Role, code: int, path: str) -> None:
+    world = World(tmp_path)
+    world.pipeline()
+    with served(world, role=role) as running, running.client() as client:
+        assert client.get(f"/drawings/pipelines/nightly/edit{path}").status_code == code
+        assert client.get("/drawings/pipelines/nightly").status_code == 200
+
+
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost:x", ""])
 @pytest.mark.parametrize("path", ["/", "/assets/app.js", "/static/js/bokeh.min.js", "/healthz"])
 def test_a_host_that_is_not_ours_is_refused_everywhere(running: Running, host: str, path: str) -> None:
@@ -76,15 +82,6 @@ def test_only_pages_with_a_drawing_may_make_functions_from_text(running: Running
         policy = client.get(f"/pipelines/nightly/runs/{run.id}").headers["Content-Security-Policy"]
     assert "'unsafe-eval'" in policy
     assert "'unsafe-inline'" not in policy.split("script-src")[1].split(";")[0]
-
-
-def test_every_handler_of_ours_declares_its_role_and_every_form_an_operators(running: Running) -> None:
-    site = Site(api=running.api, clock=running.world.clock, frame=Frame())
-    rooms = Rooms(Hub(running.world.api()), lambda watch, zone: pytest.fail("nobody watches"))
-    own = {each for _, each, _ in routes(site, rooms, running.world.attempts._renderer, frozenset(), None)}  # type: ignore[arg-type]
-    assert {handler.role for handler in own} == {None, Role.VIEWER, Role.OPERATOR}  # type: ignore[attr-defined]
-    assert {handler.__name__ for handler in own if handler.role is None} == {"AssetHandler"}  # type: ignore[attr-defined]
-    assert FormHandler.role is Role.OPERATOR
 
 
 # --- errors ---------------------------------------------------------------------------------------------------------
@@ -170,31 +167,35 @@ def test_a_form_sent_by_script_is_answered_for_a_script(running: Running) -> Non
     assert done.json() == {"go": f"/pipelines/nightly/runs/{run.id}", "note": "clean is marked skipped"}
 
 
-def test_a_viewer_cannot_act_whatever_is_sent(tmp_path: Path) -> None:
-    world = World(tmp_path)
-    world.pipeline()
-    run = world.run(clean=FAILS)
-    with served(world, role=Role.VIEWER) as running, running.client() as client:
-        page = client.get(f"/pipelines/nightly/runs/{run.id}")
-        client.headers["X-Requested-With"] = "nbflow"
-        for form in ("rerun", "cancel", "mark", "retry-now"):
-            path = f"/pipelines/nightly/runs/{run.id}/{form}"
-            assert client.get(path).status_code == 403
-            token = client.cookies["nbflow-xsrf"]
-            sent = client.post(path, data={"task": "clean", "state": "success", "_xsrf": token})
-            assert sent.status_code == 403
-            assert "needs an operator" in sent.json()["error"]
-    assert "Re-run" not in page.text
-    assert world.states(run.id)["clean"] == "failed"
+def test_the_script_of_plotly_is_sent_packed_and_kept(running: Running) -> None:
+    path = running.app.plotly
+    assert path
+    with running.client() as client:
+        packed = client.get(f"/assets/{path.name}")
+        plain = client.get(f"/assets/{path.name}", headers={"Accept-Encoding": "identity"})
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert int(packed.headers["Content-Length"]) < len(packed.content) / 2
+    assert "Content-Encoding" not in plain.headers
+    assert packed.content == plain.content == path.read_bytes()
+    assert "immutable" in packed.headers["Cache-Control"]
 
 
 # --- live -------------------------------------------------------------------------------------------------------------
 
 
-def heard(running: Running, watch: str, then: object, origin: str | None = None) -> dict[str, object]:
-    """What a page that watches is told first, after `then` has happened."""
+Told = dict[str, Any]
 
-    async def listen() -> dict[str, object]:
+
+def heard(
+    running: Running,
+    watch: str,
+    then: Callable[[], object],
+    origin: str | None = None,
+    until: Callable[[Told], bool] = lambda told: True,
+) -> Told:
+    """The first that a page is told after `then` has happened, of what is wanted; empty where it is told nothing."""
+
+    async def listen() -> Told:
         request = HTTPRequest(
             f"ws://127.0.0.1:{running.port}/live?watch={watch}",
             headers={
@@ -204,11 +205,15 @@ def heard(running: Running, watch: str, then: object, origin: str | None = None)
         )
         socket = await websocket_connect(request)
         await socket.write_message('{"order": "cancel everything"}')
-        assert callable(then)
         then()
-        message = await socket.read_message()
+        told: Told = {}
+        while message := await socket.read_message():
+            told = json.loads(message)
+            if until(told):
+                break
+        else:
+            told = {}
         socket.close()
-        told: dict[str, object] = json.loads(message) if message else {}
         return told
 
     return IOLoop(make_current=False).run_sync(listen, timeout=60)
@@ -222,12 +227,28 @@ def test_the_page_of_a_run_is_told_the_rows_that_changed(running: Running) -> No
         world.clock.advance(timedelta(minutes=2))
         world.step()
 
-    news = heard(running, f"run:{run.id}", go_on)
-    parts = news["parts"]
-    assert isinstance(parts, dict)
-    assert "success" in parts["task-extract"]
+    def has_ended(told: Told) -> bool:  # how far it has come is told as well
+        return "success" in told["parts"].get("task-extract", "")
+
+    parts = heard(running, f"run:{run.id}", go_on, until=has_ended)["parts"]
     assert {"head", "task-extract", "task-clean"} <= parts.keys()
     world.engine.drive(run.id)
+
+
+def test_a_page_hears_first_what_happened_while_it_was_loading(running: Running) -> None:
+    world = running.world
+    before = world.store.latest_change()
+    run = world.run()
+    assert heard(running, f"run:{run.id}&seen={before}", lambda: None)["parts"]
+    assert heard(running, f"runs&seen={before}", lambda: None)["refresh"] is True
+    with running.client() as client:
+        page = client.get(f"/pipelines/nightly/runs/{run.id}").text
+    assert f'data-seen="{world.store.latest_change()}"' in page
+
+
+@pytest.mark.parametrize("seen", ["x", "1&upto=-", "-1x"])
+def test_a_page_that_says_nonsense_is_told_nothing(running: Running, seen: str) -> None:
+    assert heard(running, f"runs&seen={seen}", lambda: None) == {}
 
 
 def test_lists_are_told_to_look_again(running: Running) -> None:

@@ -6,8 +6,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from app_world import CHAIN, World
-from nbflow_app.rooms import Subject
+from app_world import CHAIN, FAILS, World
+from nbflow_app.rooms import News, Seen, Subject
 from nbflow_app.subjects import subject_of
 
 from nbflow.api import Role
@@ -60,6 +60,30 @@ def test_changes_of_other_runs_and_pipelines_concern_nobody_else(world: World) -
     lists = [change for change in changes if watched(world, "runs").concerns(change)]
     assert lists
     assert all(change.key is None for change in lists), "no list looks again for each task"
+
+
+def test_the_first_page_looks_again_when_a_run_or_a_task_goes_wrong_and_as_time_passes(world: World) -> None:
+    after = world.store.latest_change()
+    world.run("nightly", clean=FAILS)
+    now = watched(world, "now")
+    told = [change for change in world.store.changes(after) if now.concerns(change)]
+    assert [change.key.address for change in told if change.key] == ["clean"]
+    assert any(change.key is None for change in told)
+    assert now.pulse > 0
+    assert now.news([]).refresh
+
+
+def test_a_page_that_comes_late_is_told_what_it_missed(world: World) -> None:
+    run = world.begin(extract=Script(after=timedelta(minutes=1)))
+    before = Seen(world.store.latest_change(), 0)
+    world.clock.advance(timedelta(minutes=2))
+    world.step()
+    now = Seen(world.store.latest_change(), 0)
+    told = watched(world, f"run:{run.id}").since(before)
+    assert {"head", "task-extract", "task-clean"} <= told.parts.keys()
+    assert watched(world, "pipeline:nightly").since(before).refresh
+    for name in (f"run:{run.id}", "pipeline:nightly", "runs", "now"):
+        assert watched(world, name).since(now) == News()
 
 
 @pytest.mark.parametrize("name", ["", "everything", "run:nope", "attempt:a", "attempt:a/b/c", "attempt:nope/b/1"])

@@ -30,8 +30,8 @@ class Cost:
     wrote: int
 
 
-def cost(warm: Warm | None, times: int, cells: tuple[str, ...] = NO_OP) -> Cost:
-    """Of an attempt through the local executor, one after the other."""
+def cost(warm: Warm | None, times: int, cells: tuple[str, ...] = NO_OP, rest: float = 0.0) -> Cost:
+    """Of an attempt through the local executor, one after the other, with so many seconds of rest before each."""
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         notebook = write_notebook(place / "frozen" / "notebook.ipynb", *cells)
@@ -44,7 +44,7 @@ def cost(warm: Warm | None, times: int, cells: tuple[str, ...] = NO_OP) -> Cost:
             _until_ended(executor)
 
         try:
-            return _repeated(attempt, times)
+            return _repeated(attempt, times, rest)
         finally:
             executor.close()
 
@@ -58,13 +58,14 @@ def _until_ended(executor: LocalExecutor) -> None:
                 return
 
 
-def _repeated(attempt: Callable[[int], None], times: int) -> Cost:
+def _repeated(attempt: Callable[[int], None], times: int, rest: float) -> Cost:
     for number in (1, 2):  # the servers are up after that
         attempt(number)
     walls = []
     own = time.process_time()
     with measuring() as meter:
         for number in range(3, times + 3):
+            time.sleep(rest)
             began = time.perf_counter()
             attempt(number)
             walls.append(time.perf_counter() - began)

@@ -83,7 +83,7 @@ def log_of(folder: Path, run: str) -> Path:
     return path
 
 
-KINDS = ["sqlite", pytest.param("postgres", marks=pytest.mark.xdist_group("postgres"))]
+KINDS = ["sqlite", "postgres"]
 
 
 @pytest.mark.parametrize("target", KINDS)
@@ -156,12 +156,14 @@ def test_nobody_owns_a_run_or_leads_after_a_restore(new_store: Open, tmp_path: P
 
 
 def test_only_an_empty_database_is_filled_and_only_from_a_whole_backup(new_store: Open, tmp_path: Path) -> None:
-    store, file = filled(new_store("sqlite")), tmp_path / "backup.tar.gz"
+    store, file, log = filled(new_store("sqlite")), tmp_path / "backup.tar.gz", log_of(tmp_path, "r1")
     backups(store, tmp_path).write(file)
     before = everything(store)
+    log.write_text("written since")
     with pytest.raises(Conflict, match="is not empty"):
         backups(store, tmp_path).restore(file)
     assert everything(store) == before
+    assert log.read_text() == "written since"
     with pytest.raises(InvalidInput, match="exists already"):
         backups(store, tmp_path).write(file)
     file.write_bytes(file.read_bytes()[:-200])
@@ -169,6 +171,16 @@ def test_only_an_empty_database_is_filled_and_only_from_a_whole_backup(new_store
     with pytest.raises(InvalidInput, match="is no backup that can be read"):
         backups(empty, tmp_path).restore(file)
     assert empty.list_runs() == []
+
+
+def test_a_restore_writes_nothing_beside_the_backup(new_store: Open, tmp_path: Path) -> None:
+    """It may lie on a medium that can only be read."""
+    (tmp_path / "medium").mkdir()
+    file = tmp_path / "medium" / "backup.tar.gz"
+    backups(filled(new_store("sqlite")), tmp_path / "one").write(file)
+    before = (tmp_path / "medium").stat().st_mtime_ns
+    backups(new_store("sqlite"), tmp_path / "other").restore(file)
+    assert (tmp_path / "medium").stat().st_mtime_ns == before
 
 
 def test_a_backup_writes_nowhere_but_where_it_may(new_store: Open, tmp_path: Path) -> None:

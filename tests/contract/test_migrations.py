@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +18,17 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import CheckConstraint, Connection, Enum, inspect, text
 
 from nbflow.model import Keep, RunId
+from nbflow.notice import NoticeKind
 from nbflow.stores import migrations
 from nbflow.stores.database import Database
 from nbflow.stores.migrations import HEAD, VERSION_TABLE, upgrade
 from nbflow.stores.schema import metadata
 from nbflow.stores.sql import SqlStore
-from nbflow.testing.samples import NOW
+from nbflow.testing.samples import NOW, full_notice
 from nbflow.testing.scheduling import NIGHTLY, a_skip, a_tick_run, see, tick_of
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.xdist_group("postgres"))])
+@pytest.fixture(params=["sqlite", "postgres"])
 def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     if request.param == "postgres":
         server = request.getfixturevalue("postgres")
@@ -38,8 +39,12 @@ def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     database.close()
 
 
-@pytest.fixture
-def database(empty: Database) -> Database:
+@pytest.fixture(params=["made", "migrated"])
+def database(request: pytest.FixtureRequest, empty: Database) -> Database:
+    """An empty one that was filled at once, as by opening it, or by all revisions one after the other."""
+    if request.param == "migrated":
+        with empty.write() as connection:
+            migrations.migrate(connection, "head")
     upgrade(empty)
     return empty
 
@@ -108,6 +113,36 @@ def test_revisions_are_numbered_in_order() -> None:
     revisions = [revision.revision for revision in script.walk_revisions()][::-1]
     assert revisions == [f"{number:04}" for number in range(1, len(revisions) + 1)]
     assert script.get_current_head() == HEAD
+
+
+def described(connection: Connection) -> dict[str, Any]:
+    """Everything but the order of columns, which a later one cannot choose."""
+    about = inspect(connection)
+    kinds = ("columns", "pk_constraint", "foreign_keys", "indexes", "unique_constraints", "check_constraints")
+    return {
+        f"{table} {kind}": sorted(map(_plain, each if isinstance(each, list) else [each]))
+        for table in about.get_table_names()
+        for kind in kinds
+        for each in [getattr(about, f"get_{kind}")(table)]
+    }
+
+
+def _plain(item: Any) -> str:
+    options = {name: str(value) for name, value in item.get("dialect_options", {}).items()}
+    return str(sorted({**item, "type": str(item.get("type")), "dialect_options": options}.items(), key=str))
+
+
+def test_a_new_database_is_what_all_revisions_together_make(empty: Database) -> None:
+    with empty.write() as connection:
+        migrations.migrate(connection, "head")
+        migrated = described(connection)
+        connection.rollback()
+    with empty.read() as connection:
+        assert described(connection) == {}
+    upgrade(empty)
+    with empty.read() as connection:
+        assert described(connection) == migrated
+        assert connection.scalar(text(f"SELECT version_num FROM {VERSION_TABLE}")) == HEAD
 
 
 # --- data of older versions ---------------------------------------------------------------------------------------
@@ -202,3 +237,49 @@ def test_how_long_runs_are_kept_is_read_as_older_versions_wrote_it(
             connection.exec_driver_sql(statement)
     with closing(SqlStore(empty.engine.url.render_as_string(hide_password=False))) as store:
         assert store.load(RunId("r1")).pipeline.keep == Keep(runs=after)
+
+
+WRITTEN_BY_0007 = """
+INSERT INTO backfills VALUES
+  (1, 'nightly', '2026-03-01', '2026-03-09', false, 1, 'none', 'paused', '2026-04-01 09:00:00.000000+00:00', 'ada',
+   'why'),
+  (2, 'nightly', '2026-03-10', '2026-03-11', false, 1, 'none', 'running', '2026-04-01 09:00:00.000000+00:00', 'ada',
+   NULL);
+INSERT INTO changes (at, pipeline, event, item, backfill, before, after, "by", note) VALUES
+  ('2026-04-01 09:00:00.000000+00:00', 'nightly', 'backfill', -1, 1, NULL, 'running', 'ada', 'why'),
+  ('2026-04-01 09:00:00.000000+00:00', 'nightly', 'backfill', -1, 2, NULL, 'running', 'ada', NULL),
+  ('2026-04-01 09:00:01.000000+00:00', 'nightly', 'backfill', -1, 1, 'running', 'paused', 'ada', 'lunch'),
+  ('2026-04-01 09:00:02.000000+00:00', 'nightly', 'backfill', -1, 1, 'paused', 'running', 'ada', NULL),
+  ('2026-04-01 09:00:03.000000+00:00', 'nightly', 'backfill', -1, 1, 'running', 'paused', 'scheduler', 'no such task');
+"""
+
+
+def test_why_a_backfill_was_paused_is_taken_from_the_change_log(empty: Database) -> None:
+    with empty.write() as connection:
+        command.upgrade(a_config(connection=connection), "0007")
+        for statement in WRITTEN_BY_0007.strip().split(";\n"):
+            connection.exec_driver_sql(statement)
+    with closing(SqlStore(empty.engine.url.render_as_string(hide_password=False))) as store:
+        paused, running = store.backfill(1), store.backfill(2)
+    at = datetime(2026, 4, 1, 9, 0, 3, tzinfo=UTC)
+    assert (paused.changed_at, paused.changed_by, paused.reason) == (at, "scheduler", "no such task")
+    assert (running.changed_at, running.changed_by, running.reason) == (None, None, None)
+
+
+WRITTEN_BY_0008 = """
+INSERT INTO outbox (id, pipeline, channel, kind, notice, state, due, tries, done, error) VALUES
+  ('a/ops', 'nightly', 'ops', 'skipped', '{"id":"a","kind":"skipped","channels":["ops"],"at":"2026-04-01T09:00:00Z"}',
+   'waiting', '2026-04-01 09:00:00.000000+00:00', 0, '[]', '')
+"""
+
+
+def test_messages_that_wait_are_kept_and_a_paused_backfill_can_be_told(empty: Database) -> None:
+    with empty.write() as connection:
+        command.upgrade(a_config(connection=connection), "0008")
+        connection.exec_driver_sql(WRITTEN_BY_0008)
+    with closing(SqlStore(empty.engine.url.render_as_string(hide_password=False))) as store:
+        store.tell([full_notice(id="b", kind=NoticeKind.PAUSED)])
+        assert [(each.notice.id, each.notice.kind) for each in store.messages()] == [
+            ("b", NoticeKind.PAUSED),
+            ("a", NoticeKind.SKIPPED),
+        ]

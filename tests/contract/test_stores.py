@@ -142,7 +142,6 @@ class TestSqlite(SqlContract):
         assert str(store) == f"sqlite:///{path} (schema {HEAD})"
 
 
-@pytest.mark.xdist_group("postgres")
 class TestPostgres(SqlContract):
     @pytest.fixture
     def url(self, postgres: PostgresServer, database: str) -> str:

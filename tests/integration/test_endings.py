@@ -73,7 +73,7 @@ def test_a_notebook_that_runs_to_its_end(tmp_path: Path) -> None:
     assert document["kernel"]["implementation"] == "ipython"
     assert document["kernel"]["language"] == "python"
     assert Path(document["interpreter"]).exists()
-    assert 0 < document["seconds"] < 60
+    assert document["seconds"] > 0
     assert set(document["versions"]) == {"nbflow", "papermill", "nbclient", "jupyter_client"}
 
 
@@ -162,7 +162,7 @@ def test_the_kernel_is_killed(tmp_path: Path) -> None:
 ballast = bytearray(200 << 20)
 print("last words", flush=True)
 import os, signal, time
-time.sleep(0.2)  # what was not sent yet dies with the kernel
+time.sleep(1)  # what was not sent yet dies with the kernel
 os.kill(os.getpid(), signal.SIGKILL)"""
     attempt = Attempt(tmp_path, notebook(TITLE, "print('one')", source, "print('never')")).run()
     outcome = attempt.outcome
@@ -178,7 +178,7 @@ os.kill(os.getpid(), signal.SIGKILL)"""
 
 
 def test_the_kernel_exits(tmp_path: Path) -> None:
-    attempt = Attempt(tmp_path, notebook("import os, time\nprint('bye')\ntime.sleep(0.5)\nos._exit(7)", "2")).run()
+    attempt = Attempt(tmp_path, notebook("import os, time\nprint('bye')\ntime.sleep(1)\nos._exit(7)", "2")).run()
     outcome = attempt.outcome
     assert (outcome.state, outcome.cause, outcome.failing_cell) == (AttemptState.FAILED, Cause.KERNEL_DIED, 1)
     assert (outcome.signal, outcome.exit_code) == (None, 7)
@@ -188,23 +188,23 @@ def test_the_kernel_exits(tmp_path: Path) -> None:
 
 # --- somebody stops it ----------------------------------------------------------------------------------------------
 
-HANGS = "import time\nprint('begun', flush=True)\ntime.sleep(100)  # here it hangs"
+HANGS = "import time\nprint('begun', flush=True)\ntime.sleep(600)  # here it hangs"
 STUBBORN = """
 import time
 print("begun", flush=True)
 while True:
     try:
-        time.sleep(100)
+        time.sleep(600)
     except KeyboardInterrupt:
         print("not me", flush=True)"""
 
 
 def test_a_cell_takes_too_long(tmp_path: Path) -> None:
-    attempt = Attempt(tmp_path, notebook("1", HANGS, "2"), cell_timeout=timedelta(seconds=0.7)).run()
+    attempt = Attempt(tmp_path, notebook("1", HANGS, "2"), cell_timeout=timedelta(seconds=4)).run()
     outcome = attempt.outcome
     assert (outcome.state, outcome.cause, outcome.failing_cell) == (AttemptState.FAILED, Cause.TIMEOUT, 2)
     assert outcome.error is None
-    assert_one_truth(attempt, {1: "success", 2: "failed", 3: "not_run"}, "Failed", "the cell ran longer than 0.7 s")
+    assert_one_truth(attempt, {1: "success", 2: "failed", 3: "not_run"}, "Failed", "the cell ran longer than 4.0 s")
     assert "KeyboardInterrupt" in attempt.shown(2)
     assert "here it hangs" in attempt.shown(2)
     assert attempt.cell(2).metadata.nbflow.cause == "timeout"
@@ -214,19 +214,19 @@ def test_the_notebook_takes_too_long(tmp_path: Path) -> None:
     attempt = Attempt(
         tmp_path,
         notebook(code(HANGS, "raises-exception"), "2"),
-        timeout=timedelta(seconds=8),  # its kernel's start counts, and the machine may be busy
+        timeout=timedelta(seconds=20),  # its kernel's start counts, and the machine may be busy
         cell_timeout=timedelta(minutes=1),
     ).run()
     assert (attempt.outcome.cause, attempt.outcome.failing_cell) == (Cause.TIMEOUT, 1)
-    assert_one_truth(attempt, {1: "failed", 2: "not_run"}, "Failed", "the notebook ran longer than 8.0 s")
+    assert_one_truth(attempt, {1: "failed", 2: "not_run"}, "Failed", "the notebook ran longer than 20 s")
 
 
 def test_an_operator_cancels(tmp_path: Path) -> None:
     attempt = Attempt(tmp_path, notebook(HANGS, "2"))
     with attempt.running() as runner:
         attempt.wait_for("output")
-        attempt.stop(runner, grace=20)
-        assert runner.wait(15) == 0
+        attempt.stop(runner, grace=60)
+        assert runner.wait(60) == 0
     assert (attempt.outcome.state, attempt.outcome.cause) == (AttemptState.CANCELLED, Cause.CANCELLED)
     assert_one_truth(attempt, {1: "failed", 2: "not_run"}, "Cancelled", "cancelled by ana")
     assert "here it hangs" in attempt.shown(1)
@@ -237,11 +237,11 @@ def test_a_notebook_that_will_not_stop_is_killed(tmp_path: Path, in_two_steps: b
     attempt = Attempt(tmp_path, notebook(STUBBORN, "2"))
     with attempt.running() as runner:
         attempt.wait_for("output")
-        attempt.stop(runner, grace=60 if in_two_steps else 1)
+        attempt.stop(runner, grace=60 if in_two_steps else 5)
         attempt.wait_for("output", output={"output_type": "stream", "name": "stdout", "text": "not me\n"})
         if in_two_steps:
             attempt.stop(runner, grace=0)
-        assert runner.wait(10) == 0
+        assert runner.wait(60) == 0
         assert attempt.processes() == []
     assert (attempt.outcome.state, attempt.outcome.signal) == (AttemptState.CANCELLED, None)
     assert_one_truth(attempt, {1: "failed", 2: "not_run"}, "Cancelled", "cancelled by ana")
@@ -254,7 +254,7 @@ def test_a_runner_that_is_told_to_go(tmp_path: Path) -> None:
     with attempt.running() as runner:
         attempt.wait_for("output")
         runner.terminate()
-        assert runner.wait(10) == 0
+        assert runner.wait(60) == 0
         assert attempt.processes() == []
     assert (attempt.outcome.state, attempt.outcome.cause) == (AttemptState.LOST, Cause.LOST)
     assert_one_truth(attempt, {1: "failed", 2: "not_run"}, "Lost", "told to end")
@@ -262,9 +262,9 @@ def test_a_runner_that_is_told_to_go(tmp_path: Path) -> None:
 
 def test_a_stop_order_that_was_there_first(tmp_path: Path) -> None:
     attempt = Attempt(tmp_path, notebook("print('never')"))
-    with attempt.running(before="import time; time.sleep(0.5)") as runner:
+    with attempt.running(before="import time; time.sleep(600)") as runner:
         attempt.stop(runner, grace=10)  # ends the runner, which has no handler yet
-        runner.wait(10)
+        runner.wait(60)
     attempt.run()
     assert attempt.outcome.state is AttemptState.CANCELLED
     assert_one_truth(attempt, {1: "not_run"}, "Cancelled")
@@ -306,19 +306,19 @@ def test_a_secret_is_missing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("argv", "reason"),
+    ("argv", "limit", "reason"),
     [
-        (["python", "-c", "raise SystemExit('no module named kernel')"], "exit code 1 before it answered: no module"),
-        (["/no/such/program", "{connection_file}"], "could not be started"),
-        (["python", "-c", "import time; time.sleep(60)", "ipykernel"], "did not answer within 1 s"),
+        (["python", "-c", "raise SystemExit('no kernel')"], 60, "exit code 1 before it answered: no kernel"),
+        (["/no/such/program", "{connection_file}"], 60, "could not be started"),
+        (["python", "-c", "import time; time.sleep(600)", "ipykernel"], 1, "did not answer within 1 s"),
     ],
 )
-def test_the_kernel_does_not_start(tmp_path: Path, argv: list[str], reason: str) -> None:
+def test_the_kernel_does_not_start(tmp_path: Path, argv: list[str], limit: int, reason: str) -> None:
     spec = tmp_path / "jupyter" / "kernels" / "broken"
     spec.mkdir(parents=True)
     (spec / "kernel.json").write_text(json.dumps({"argv": argv, "display_name": "Broken", "language": "python"}))
     attempt = Attempt(tmp_path, notebook("1"), kernel="broken").run(
-        before="import nbflow.notebooks.kernels as kernels; kernels.START_TIMEOUT = 1",
+        before=f"import nbflow.notebooks.kernels as kernels; kernels.START_TIMEOUT = {limit}",
         JUPYTER_PATH=str(tmp_path / "jupyter"),
     )
     assert (attempt.outcome.state, attempt.outcome.cause) == (AttemptState.FAILED, Cause.KERNEL_START)
@@ -330,7 +330,7 @@ def test_the_kernel_does_not_start(tmp_path: Path, argv: list[str], reason: str)
 # --- the disk is full -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("last", ["1", "import time; time.sleep(100)"])
+@pytest.mark.parametrize("last", ["1", "import time; time.sleep(600)"])
 def test_the_log_cannot_be_written(tmp_path: Path, last: str) -> None:
     """At the end, or while a cell runs: that is not waited for then."""
     limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (30000, 30000))"

@@ -47,8 +47,6 @@ SOURCES = sorted(EXAMPLES.glob("*/*.ipynb"))
 MESSAGE = "application/vnd.nbflow+json"
 WEDNESDAY, SUNDAY, AFTER_BLACK_FRIDAY = "2026-04-01", "2026-04-05", "2026-11-28"
 
-pytestmark = pytest.mark.xdist_group("examples")  # one worker, so that each example is run once and then looked at
-
 
 @dataclass
 class Example:

@@ -48,7 +48,7 @@ def succeed(folder: AttemptFolder) -> None:
 
 def wait_long(folder: AttemptFolder) -> None:
     (folder.path / "runner").write_text(str(os.getpid()))
-    time.sleep(60)
+    time.sleep(600)
 
 
 def runner_of(folder: AttemptFolder) -> int:
@@ -185,6 +185,34 @@ def test_signals_reach_the_runner_as_if_nobody_had_touched_them(folder, monkeypa
 # --- nothing is left ----------------------------------------------------------------------------------------------
 
 
+def test_nobody_is_searched_where_the_runner_knows_of_nothing_and_the_guard_has_no_child(folder, monkeypatch):
+    def run(folder: AttemptFolder) -> bool:
+        succeed(folder)
+        return True
+
+    def search(*_: object, **__: object) -> bool:
+        raise AssertionError("searched")
+
+    stand_in(monkeypatch, run)
+    monkeypatch.setattr(worker, "end_all", search)
+    with guarding(folder) as guard:
+        assert guard.wait() == Exit.DONE
+
+
+@pytest.mark.parametrize("stray", ["child", "daemon"])
+def test_what_a_runner_does_not_know_of_is_ended_all_the_same(folder, monkeypatch, stray):
+    def run(folder: AttemptFolder) -> bool:
+        start_kernel(folder, STRAYS[stray])
+        eventually(lambda: kernel_is_ready(folder))
+        succeed(folder)
+        return True
+
+    stand_in(monkeypatch, run)
+    with guarding(folder) as guard:
+        assert guard.wait() == Exit.DONE
+        assert left_behind(folder) == []
+
+
 @pytest.mark.parametrize("stray", STRAYS)
 def test_a_killed_runner_takes_everything_along(folder, monkeypatch, stray):
     stand_in(monkeypatch, running_a_kernel_with(STRAYS[stray]))
@@ -266,7 +294,7 @@ def test_the_marker_counts_only_for_those_who_may_write_it(folder):
     folder.marker.touch()
     reader = subprocess.Popen(["tail", "-f", folder.marker], stdout=subprocess.DEVNULL)
     with folder.marker.open("a") as marker:
-        writer = subprocess.Popen(["sleep", "60"], stdout=marker, env={})
+        writer = subprocess.Popen(["sleep", "150"], stdout=marker, env={})
     try:
         eventually(lambda: members(marks(folder)))
         assert members(marks(folder)) == {writer.pid}
@@ -286,7 +314,7 @@ def test_orphans_that_end_while_the_notebook_runs_leave_no_zombies(folder, monke
     with guarding(folder) as guard:
         runner_of(folder)
         children = Path(f"/proc/{guard.pid}/task/{guard.pid}/children")
-        eventually(lambda: children.read_text().split() == [str(runner_of(folder))], within=5)
+        eventually(lambda: children.read_text().split() == [str(runner_of(folder))])
 
 
 # --- stopping -----------------------------------------------------------------------------------------------------
@@ -330,6 +358,16 @@ def test_a_runner_that_does_not_stop_in_time_is_killed(folder, monkeypatch):
     assert outcome_of(folder)["reason"] == "its runner did not stop in time"
 
 
+def has_heard(pid: int) -> bool:
+    """No signal is on its way to the process, and it waits for what comes next; or it is gone."""
+    try:
+        about = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    except OSError:
+        return True
+    is_told = int(about["SigPnd"], 16) | int(about["ShdPnd"], 16)
+    return not is_told and about["State"].split()[0] in "SZ"
+
+
 def test_a_later_stop_may_have_a_shorter_grace_but_never_a_longer_one(folder, monkeypatch):
     stand_in(monkeypatch, deaf)
     monkeypatch.setattr(watch, "MARGIN", 0.1)
@@ -338,7 +376,7 @@ def test_a_later_stop_may_have_a_shorter_grace_but_never_a_longer_one(folder, mo
         for grace in (600, 0.2, 600):
             folder.ask_to_stop(stop_order(folder.order(), grace=grace))
             os.kill(guard.pid, signal.SIGTERM)
-            time.sleep(0.1)
+            eventually(lambda: has_heard(guard.pid))
         assert guard.wait() == Exit.DONE
     assert outcome_of(folder)["reason"] == "its runner did not stop in time"
 

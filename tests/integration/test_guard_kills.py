@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -35,12 +36,12 @@ ALL_STRAYS = "\n".join(
         PRELUDE,
         *(textwrap.dedent(stray) for stray in STRAYS.values()),
         READY,
-        "time.sleep(60)",
+        "time.sleep(600)",
     ]
 )
-HOLDS_THE_GIL = f"import ctypes, os; {READY}; ctypes.PyDLL(None).sleep(60)"
-SLEEPS = f"import os, time; {READY}; time.sleep(60)"
-ENDS = "import subprocess; subprocess.Popen(['sleep', '60'], start_new_session=True); print('done')"
+HOLDS_THE_GIL = f"import ctypes, os; {READY}; ctypes.PyDLL(None).sleep(600)"
+SLEEPS = f"import os, time; {READY}; time.sleep(600)"
+ENDS = "import subprocess; subprocess.Popen(['sleep', '150'], start_new_session=True); print('done')"
 
 
 class Place:
@@ -155,9 +156,9 @@ from nbflow.run import StartAttempt
 place, lifeline = Path(sys.argv[1]), sys.argv[2] == "foreground"
 made = LocalExecutor(outputs=place / "runs", frozen=place / "frozen", project=place, lifeline=lifeline)
 made.start(from_json(StartAttempt, json.loads((place / 'order.json').read_text())))
-subprocess.Popen(["sleep", "60"], close_fds=False)  # neither may keep the lifeline open
+subprocess.Popen(["sleep", "150"], close_fds=False)  # neither may keep the lifeline open
 if os.fork() == 0:
-    time.sleep(60)
+    time.sleep(150)
 while True:
     made.wait(60)
     made.poll()
@@ -182,7 +183,7 @@ def test_a_killed_foreground_command_takes_its_attempts_along(place):
     with command(place, order, "foreground") as running:
         place.kernel()
         kill(running.pid)
-        eventually(lambda: not left_behind(place.folder(order)) and not place.folder(order).is_locked, within=15)
+        eventually(lambda: not left_behind(place.folder(order)) and not place.folder(order).is_locked)
         ended = place.folder(order).outcome()
     assert ended is not None
     assert (ended.state, ended.reason) == (AttemptState.LOST, "the command that ran it is gone")
@@ -223,6 +224,36 @@ def test_when_all_are_killed_at_once_the_next_to_adopt_ends_the_rest(place):
     assert (ended.state, ended.cause) == (AttemptState.LOST, Cause.LOST)
     place.assert_nothing_is_left(order)
     place.assert_log_is_true(order, ended)
+
+
+def test_where_the_folder_of_a_running_attempt_is_away_it_is_lost_only_once_its_processes_are_ended(place):
+    first, order = place.running(SLEEPS)
+    first.close()
+    away = place.path / "runs.away"
+    (place.path / "runs").rename(away)
+    executor = place.executor()
+    executor.adopt([attempt_of(order)], order.pipeline)
+    ended = end_of(executor)
+    assert left_behind(AttemptFolder(away / order.pipeline / order.attempt)) == []
+    assert (ended.state, ended.reason) == (AttemptState.LOST, "it left no result, and its folder is not there")
+    away.rename(place.path / "runs")
+
+
+def test_a_folder_that_cannot_be_looked_into_now_is_waited_for(place, monkeypatch):
+    first, order = place.executor(), place.order("1 + 1")
+    first.start(order)
+    end_of(first)
+    second = place.executor()
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "exists", unreachable)
+        patched.setattr(Path, "read_text", unreachable)
+        second.adopt([attempt_of(order)], order.pipeline)
+        assert list(second.poll()) == []
+    assert end_of(second).state is AttemptState.SUCCESS
+
+
+def unreachable(path, *args, **options):
+    raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), str(path))
 
 
 # --- failpoints ---------------------------------------------------------------------------------------------------
@@ -331,7 +362,7 @@ def test_an_order_that_cannot_be_read_is_a_lost_attempt(place):
     folder = place.folder(order)
     assert folder.prepare(order, place.path / "frozen" / "notebook.ipynb")
     (folder.path / "order.json").write_text("{")
-    first.start(order)
+    first.adopt([attempt_of(order)], order.pipeline)
     ended = end_of(first)
     assert (ended.state, ended.cause, ended.token) == (AttemptState.LOST, Cause.LOST, order.token)
     (folder.path / "order.json").unlink()

@@ -24,7 +24,7 @@ if sys.platform == "linux":
 
     TABLES.append(Procfs)
 
-SLEEP = [sys.executable, "-S", "-c", "import time; time.sleep(60)"]
+SLEEP = [sys.executable, "-S", "-c", "import time; time.sleep(600)"]
 WITH_CHILD = [sys.executable, "-c", f"import subprocess; subprocess.Popen({SLEEP!r}, env={{}}).wait()"]
 
 Start = Callable[..., "subprocess.Popen[bytes]"]

@@ -10,6 +10,7 @@ import re
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,8 @@ from typing import Any
 
 import nbformat
 import pytest
-from guards import end_by_force, left_behind, start_order, stop_order
+from attempts import Attempt, notebook
+from guards import PRELUDE, STRAYS, end_by_force, left_behind, start_order, stop_order
 from making import eventually, kill, write_notebook
 
 from nbflow.codec import to_json
@@ -65,6 +67,7 @@ COUNTS = "open('ran', 'a').write('once\\n')"
 
 
 WARM = Warm()
+SPARE = Warm(spare=2)
 
 
 class World:
@@ -108,7 +111,7 @@ class World:
 
     def kernel(self, order: StartAttempt) -> int:
         ready = self.path / f"ready.{order.number}"
-        return int(eventually(lambda: ready.exists() and ready.read_text(), within=60))
+        return int(eventually(lambda: ready.exists() and ready.read_text()))
 
     def servers(self, kind: str) -> list[int]:
         """Of this world: the processes of that kind that none of the same kind has forked."""
@@ -241,6 +244,33 @@ def test_a_forked_guard_killed_on_its_way_takes_everything_along(world: Any, mon
     assert left_behind(place.folder(order)) == []
 
 
+TELLS_WHAT_IS_LEFT = (
+    "from nbflow.notebooks.runner import run as go; sys.exit(3 if go(AttemptFolder(Path(sys.argv[1]))) else 0)"
+)
+
+
+def test_a_runner_knows_whether_its_kernel_has_left_anything(world: Any, tmp_path: Path) -> None:
+    place = world("1 + 1")
+    executor = place.executor()
+    executor.start(place.order())
+    assert end_of(executor).kernel_start == "warm"  # the kernels' server is up, and a runner alone may use it
+    for number, (cell, code) in enumerate({"1 + 1": 3, PRELUDE + STRAYS["own session"]: 0}.items()):
+        attempt = Attempt(tmp_path / f"alone{number}", notebook("MARK = ''", cell))
+        with attempt.running(before=TELLS_WHAT_IS_LEFT, **WARM.variables()) as runner:
+            assert runner.wait(60) == code, (attempt.folder.path / "stderr").read_text()
+        assert (attempt.outcome.state, attempt.outcome.kernel_start) == (AttemptState.SUCCESS, "warm")
+
+
+def test_what_a_forked_kernel_has_left_ends_with_its_attempt(world: Any) -> None:
+    cells = [textwrap.dedent(stray) for stray in STRAYS.values()]
+    place = world("import os; MARK = os.environ['NBFLOW_ATTEMPT_TOKEN']", PRELUDE, "import ctypes", *cells)
+    order, executor = place.order(), place.executor()
+    executor.start(order)
+    ended = end_of(executor)
+    assert (ended.state, ended.kernel_start) == (AttemptState.SUCCESS, "warm")
+    assert left_behind(place.folder(order)) == []
+
+
 def test_a_fork_server_that_hangs_is_passed_over(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     place = world(COUNTS)
     executor, first, second = place.executor(), place.order(), place.order()
@@ -282,6 +312,96 @@ def about(folder: AttemptFolder, ended: AttemptEnded) -> list[Any]:
     return [ended.state, ended.cause, ended.reason, ended.failing_cell, ended.signal, left_behind(folder), text]
 
 
+# --- forked ahead -------------------------------------------------------------------------------------------------
+
+
+class Spares:
+    """The processes that are forked ahead in a world whose servers are up: of each server, and the guards' runners."""
+
+    def __init__(self, place: World) -> None:
+        self.place = place
+        executor, order = place.executor(SPARE), place.order()
+        executor.start(order)
+        assert end_of(executor).kernel_start == "warm"
+        (self.kernelserver,), (self.attemptserver,) = place.servers("kernelserver"), place.servers("attemptserver")
+        self.executor = executor
+
+    def kernels(self) -> list[int]:
+        return children_of(self.kernelserver)
+
+    def guards(self) -> list[int]:
+        return [pid for pid in children_of(self.attemptserver) if pid != self.kernelserver]
+
+    def all(self) -> list[int]:
+        """Once there are all of them."""
+        eventually(lambda: len(self.kernels()) == len(self.guards()) == 2 and all(map(children_of, self.guards())))
+        return [*self.kernels(), *self.guards(), *(pid for guard in self.guards() for pid in children_of(guard))]
+
+
+def test_an_attempt_is_carried_out_by_processes_that_were_forked_ahead(world: Any) -> None:
+    place = world(TELLS)
+    spares = Spares(place)
+    before = [identify(pid) for pid in spares.all()]
+    assert len(before) == 6
+    order = place.order()
+    spares.executor.start(order)
+    ended = end_of(spares.executor)
+    assert (ended.state, ended.kernel_start) == (AttemptState.SUCCESS, "warm")
+    used = {ended.outputs["pid"], place.folder(order).begun()["pid"]}
+    assert used < {process.pid for process in before if process is not None}
+    assert left_behind(place.folder(order)) == []
+    after = spares.all()
+    assert len(after) == 6
+    assert not used & {*after}
+    assert len([process for process in before if process is not None and process.pid in after]) == 3
+
+
+@pytest.mark.parametrize("victim", ["kernelserver", "attemptserver"])
+def test_processes_that_were_forked_ahead_end_with_their_server(world: Any, victim: str) -> None:
+    spares = Spares(world(TELLS))
+    before = [identify(pid) for pid in spares.all()]
+    gone = before[:2] if victim == "kernelserver" else before[2:]
+    kill(getattr(spares, victim))
+    eventually(lambda: [identify(process.pid) for process in gone if process] != gone)
+    eventually(lambda: not any(identify(process.pid) == process for process in gone if process))
+    order = spares.place.order()
+    spares.executor.start(order)
+    assert end_of(spares.executor).kernel_start == "warm"
+    assert left_behind(spares.place.folder(order)) == []
+
+
+def test_processes_that_were_forked_ahead_may_be_killed(world: Any) -> None:
+    spares = Spares(world(COUNTS))
+    for which in ("kernels", "guards", "runners"):
+        doomed = spares.all()
+        place = {"kernels": doomed[:2], "guards": doomed[2:4], "runners": doomed[4:]}[which]
+        for pid in place:
+            kill(pid)
+        order = spares.place.order()
+        spares.executor.start(order)
+        ended = end_of(spares.executor)
+        assert (which, ended.state, ended.kernel_start) == (which, AttemptState.SUCCESS, "warm")
+        assert left_behind(spares.place.folder(order)) == []
+
+
+@pytest.mark.parametrize("point", ["guard.locked", "guard.begun", "guard.forked", "runner.kernel_started"])
+def test_a_guard_that_was_forked_ahead_and_is_killed_takes_everything_along(
+    world: Any, monkeypatch: pytest.MonkeyPatch, point: str
+) -> None:
+    place = world(WAITS)
+    go = place.path / "go"
+    go.touch()
+    spares = Spares(place)
+    go.unlink()
+    before = spares.all()
+    monkeypatch.setenv(VARIABLE, f"{point}:group" if point.startswith("runner") else point)
+    order = spares.place.order()
+    spares.executor.start(order)
+    assert end_of(spares.executor).state is AttemptState.LOST
+    assert (spares.place.folder(order).begun() or {"pid": before[2]})["pid"] in before
+    assert left_behind(spares.place.folder(order)) == []
+
+
 # --- many, at any moment ------------------------------------------------------------------------------------------
 
 
@@ -310,14 +430,24 @@ class Reaper:
             del self._due[pid]
 
 
-def leaves_nothing(place: World, times: int) -> str:
+def leaves_nothing(place: World, times: int, warm: Warm) -> str:
     """Start so many kernels and kill each at a random moment. Returns what was seen, in a line."""
-    executor, reaper = place.executor(), Reaper(seed=times)
+    executor, reaper = place.executor(warm), Reaper(seed=times)
     executor.start(place.order())
     assert end_of(executor).state is AttemptState.SUCCESS  # the servers are up
     (server,), (guards,) = place.servers("kernelserver"), place.servers("attemptserver")
+    others = {*children_of(guards)} & {server}  # who started it is its parent
+
+    def spares() -> list[int]:
+        return [len(children_of(server)), len({*children_of(guards)} - others)]
+
+    def files() -> list[int]:
+        """Without the channel to each spare process."""
+        return [open_files(pid) - spare for pid, spare in zip(("self", server, guards), [0, *spares()], strict=True)]
+
+    eventually(lambda: spares() == [warm.spare] * 2)
     memory = [memory_of(pid) for pid in (server, guards)]
-    before, began = [open_files(pid) for pid in ("self", server, guards)], time.monotonic()
+    before, began = files(), time.monotonic()
     ends: list[AttemptEnded] = []
     while len(ends) < times:
         while executor.free_slots() and len(place.orders) <= times:
@@ -331,10 +461,7 @@ def leaves_nothing(place: World, times: int) -> str:
     died = sum(end.cause is not None for end in ends)
     assert died
     assert sum(map(len, (left_behind(place.folder(order)) for order in place.orders))) == 0
-    eventually(
-        lambda: not children_of(server) and children_of(guards) in ([], [server])
-    )  # who started it is its parent
-    assert [open_files(pid) for pid in ("self", server, guards)] == before
+    eventually(lambda: max(spares()) <= warm.spare and files() == before)
     assert [sockets.places(order.token) for order in place.orders] == [[]] * len(place.orders)
     assert [path for order in place.orders for path in place.folder(order).path.glob(".*.tmp")] == []
     return (
@@ -344,5 +471,6 @@ def leaves_nothing(place: World, times: int) -> str:
 
 
 @pytest.mark.soak
-def test_kernels_killed_at_random_moments_leave_nothing(world: Any) -> None:
-    sys.stdout.write(leaves_nothing(world("print(1)", "import time; time.sleep(0.2)"), MANY))
+@pytest.mark.parametrize("warm", [WARM, SPARE], ids=["forked", "forked ahead"])
+def test_kernels_killed_at_random_moments_leave_nothing(world: Any, warm: Warm) -> None:
+    sys.stdout.write(leaves_nothing(world("print(1)", "import time; time.sleep(0.2)"), MANY, warm))

@@ -14,6 +14,7 @@ from cli_world import (
     CHAIN,
     FAILED_LOG,
     FAILURE,
+    SUCCESS,
     CommandLine,
     executed,
     played,
@@ -51,6 +52,24 @@ def display(**data: Any) -> Any:
 
 
 # --- nbflow logs --------------------------------------------------------------------------------------------------
+
+
+def test_without_a_task_it_is_the_one_that_failed(nbflow: CommandLine) -> None:
+    assert nbflow("logs", "latest").exit_code == 0
+    assert nbflow.api.asked("log")["task"] == "clean"
+
+
+def test_without_a_task_it_is_the_one_that_runs(nbflow: CommandLine) -> None:
+    nbflow.api.play = played(succeeding("extract"), lambda play: play.start("clean"))
+    nbflow("logs", "latest")
+    assert nbflow.api.asked("log")["task"] == "clean"
+
+
+def test_where_no_task_stands_out_one_is_to_be_named(nbflow: CommandLine) -> None:
+    nbflow.api.play = played(*SUCCESS)
+    done = nbflow("logs", "latest")
+    assert done.exit_code == 2
+    assert done.stderr == "error: no task of run r1 failed or runs. Name one: extract, clean and publish.\n"
 
 
 @pytest.mark.parametrize(
@@ -101,7 +120,7 @@ def test_the_failing_cell_comes_first(nbflow: CommandLine) -> None:
 
 def test_an_attempt_can_be_chosen(nbflow: CommandLine) -> None:
     nbflow("logs", "latest", "clean", "--attempt", "2")
-    assert nbflow.api.asked("log") == {"ref": "latest", "task": "clean", "number": 2}
+    assert nbflow.api.asked("log") == {"ref": "r1", "task": "clean", "number": 2}
 
 
 def test_a_long_output_is_cut_in_the_middle(nbflow: CommandLine) -> None:

@@ -1,4 +1,4 @@
-"""The commands about alerts and housekeeping, and what the doctor says of messages."""
+"""The commands about alerts, backfills and housekeeping, and what the doctor says of messages."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ import pytest
 from cli_world import CommandLine
 
 from nbflow import doctor
+from nbflow.api import BackfillView
+from nbflow.backfill import BackfillState
 from nbflow.errors import Unavailable
-from nbflow.ports import Message, MessageState
+from nbflow.ports import BackfillProgress, Message, MessageState
 from nbflow.testing.dict_store import DictStore
 from nbflow.testing.samples import NOW, full_notice
+from nbflow.testing.scheduling import a_backfill
 
 
 @pytest.fixture
@@ -55,6 +58,8 @@ def alerts_check(store: DictStore, **channels: list[str]) -> tuple[bool, str, st
         project=Path(),
         outputs=Path(),
         open_store=lambda: store,
+        is_begun=lambda: True,
+        store=store,
         find_scheduler=lambda: None,
         workspace=None,
         channels=channels,
@@ -89,3 +94,24 @@ def test_pruning_can_be_seen_before_it_is_done(nbflow: CommandLine) -> None:
     assert done.stderr == "removed 2 runs, and 1 manifest and 3 frozen notebooks that no run needs any more\n"
     assert nbflow.api.asked("prune") == {}
     assert json.loads(nbflow("prune", "--json").stdout) == {"runs": {"nightly": ["r1", "r2"]}, "removed": 2}
+
+
+def test_a_paused_backfill_says_who_paused_it_and_why(nbflow: CommandLine) -> None:
+    reason = "no run can be created: notebooks/load.ipynb does not exist"
+    of = a_backfill(id=3, state=BackfillState.PAUSED, changed_at=NOW, changed_by="scheduler", reason=reason)
+    progress = BackfillProgress(waiting=2, active=0, ended=1, failed=0, passed=0)
+    nbflow.api.backfills = lambda only_active: [  # type: ignore[attr-defined]
+        BackfillView(backfill=of, progress=progress),
+        BackfillView(backfill=replace(of, id=2, state=BackfillState.DONE), progress=progress),
+    ]
+    table, *told = " ".join(nbflow("backfill", "list").stdout.split()).split(" backfill ")
+    assert table.endswith(
+        "3 nightly 2026-03-01 – 2026-03-03 paused 1 of 3 0 ada 2 nightly 2026-03-01 – 2026-03-03 done 1 of 3 0 ada"
+    )
+    assert told == [f"3 was paused by scheduler ({reason}), and goes on with `nbflow", "resume 3`."]
+    [first, _] = json.loads(nbflow("backfill", "list", "--json").stdout)["backfills"]
+    assert (first["changed_at"], first["changed_by"], first["reason"]) == (
+        "2026-04-01T09:00:00.123Z",
+        "scheduler",
+        reason,
+    )

@@ -107,6 +107,13 @@ def test_init_never_overwrites(nbflow: CommandLine, tmp_path: Path) -> None:
     assert (tmp_path / "nbflow.toml").read_text() == "mine"
 
 
+def test_init_inside_another_project_says_so(nbflow: CommandLine, tmp_path: Path) -> None:
+    assert "lies inside" not in nbflow("init", str(tmp_path / "outer")).stderr
+    inner = nbflow("init", str(tmp_path / "outer" / "notebooks" / "inner"))
+    assert inner.exit_code == 0
+    assert f"this project lies inside another one: {tmp_path / 'outer'}\n" in inner.stderr
+
+
 def test_init_keeps_a_gitignore(nbflow: CommandLine, tmp_path: Path) -> None:
     (tmp_path / ".gitignore").write_text("mine")
     done = nbflow("init", str(tmp_path))

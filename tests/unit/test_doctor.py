@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,17 @@ from nbflow.api import Check, SchedulerView
 from nbflow.errors import Unavailable
 from nbflow.settings import Settings
 from nbflow.testing.dict_store import DictStore
+from nbflow.wiring import later
 from nbflow.workspace import FolderWorkspace
 
 
 def look(
-    project: Path, open_store: Callable[[], Any] = DictStore, scheduler: SchedulerView | None = None
+    project: Path,
+    open_store: Callable[[], Any] = DictStore,
+    scheduler: SchedulerView | None = None,
+    place: str | None = None,
+    *,
+    is_begun: bool = True,
 ) -> dict[str, Check]:
     """Every finding by its name."""
     workspace = FolderWorkspace(project, Settings())
@@ -27,8 +33,11 @@ def look(
         project=project,
         outputs=project / ".nbflow/runs",
         open_store=open_store,
+        is_begun=lambda: is_begun,
+        store=later(open_store),
         find_scheduler=lambda: scheduler,
         workspace=workspace,
+        find_place=lambda: place,
     )
     found = [each() for each in looks]
     assert len({each.name for each in found}) == len(found)
@@ -53,6 +62,27 @@ def test_all_is_fine_where_it_is(tmp_path: Path) -> None:
     (tmp_path / "notebooks").mkdir()
     found = look(tmp_path)
     assert [each.name for each in found.values() if not each.is_fine] == []
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(600, "10 min behind"), (-61, "61 s ahead of"), (2, "")])
+def test_a_clock_that_differs_from_the_database_s_is_a_finding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: int, said: str
+) -> None:
+    store = DictStore()
+    monkeypatch.setattr(store, "now", lambda local: local + timedelta(seconds=seconds))
+    found = look(tmp_path, lambda: store)["clock"]
+    assert found.is_fine == (not said)
+    assert not said or found.message == f"{said} the database's"
+
+
+def test_the_project_folder_says_what_engines_call_it(tmp_path: Path) -> None:
+    assert look(tmp_path)["project folder"].message == str(tmp_path)
+    assert look(tmp_path, place="web-1:3f9a1c")["project folder"].message == f"{tmp_path}, known as web-1:3f9a1c"
+
+
+def test_a_store_that_is_not_there_yet_is_not_made(tmp_path: Path) -> None:
+    found = look(tmp_path, is_begun=False)["database"]
+    assert (found.is_fine, found.message) == (True, "none yet; the first run makes it")
 
 
 def test_a_store_that_is_away_is_a_finding_with_its_hint(tmp_path: Path) -> None:
@@ -109,14 +139,17 @@ def test_a_manifest_that_cannot_be_used(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("is_alive", "is_fine", "message"),
+    ("is_alive", "silence", "is_fine", "message"),
     [
-        (True, True, "scheduler@host.7.abc leads"),
-        (False, False, "scheduler@host.7.abc is gone without a word, last seen 2026-04-01 09:00 UTC"),
+        (True, None, True, "scheduler@host.7.abc leads"),
+        (True, timedelta(seconds=51), False, "scheduler@host.7.abc gave its last sign of life 51 s ago"),
+        (False, None, False, "scheduler@host.7.abc is gone without a word, last seen 2026-04-01 09:00 UTC"),
     ],
 )
-def test_who_leads_is_a_finding(tmp_path: Path, is_alive: bool, is_fine: bool, message: str) -> None:
+def test_who_leads_is_a_finding(
+    tmp_path: Path, is_alive: bool, silence: timedelta | None, is_fine: bool, message: str
+) -> None:
     at = datetime(2026, 4, 1, 9, tzinfo=UTC)
-    scheduler = SchedulerView(engine="scheduler@host.7.abc", expires=at, is_alive=is_alive, now=at)
+    scheduler = SchedulerView(engine="scheduler@host.7.abc", expires=at, is_alive=is_alive, silence=silence)
     found = look(tmp_path, scheduler=scheduler)["scheduler"]
     assert (found.is_fine, found.message) == (is_fine, message)

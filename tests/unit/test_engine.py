@@ -4,90 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from building import NOW, VALUE_ERROR, notebooks, pipeline, task
+from building import NOW, pipeline, task
+from engines import CHAIN, FAILS, SLOW, World
 
-from nbflow import lifecycle
-from nbflow.engine import Engine
-from nbflow.errors import Conflict, Unavailable
-from nbflow.model import DataInterval, Pipeline, Retries, RunId, TaskKey
-from nbflow.ports import FrozenPipeline, Lease
+from nbflow.errors import Unavailable
+from nbflow.model import Pipeline, Retries, RunId, TaskKey
 from nbflow.run import CancelRequested, ResetRequested, StartAttempt, StopAttempt
-from nbflow.states import AttemptState, Cause, RunKind, RunState
-from nbflow.testing.clock import FakeClock
+from nbflow.states import AttemptState, RunState
 from nbflow.testing.dict_store import DictStore
-from nbflow.testing.executor import FakeExecutor, Script
-
-FAILS = Script(state=AttemptState.FAILED, cause=Cause.ERROR, error=VALUE_ERROR, failing_cell=3)
-SLOW = Script(after=timedelta(hours=1))
-
-
-class FakeOwners:
-    """Everybody is alive but those in `dead`."""
-
-    def __init__(self) -> None:
-        self.dead: set[str] = set()
-
-    def hold(self, engine: str) -> None:
-        self.dead.discard(engine)
-
-    def is_alive(self, lease: Lease, now: datetime) -> bool:
-        return lease.engine not in self.dead
-
-
-class World:
-    """One store, one machine, and as many engines as a test needs."""
-
-    def __init__(self, scripts: Any = None, slots: int = 2, pools: dict[str, int] | None = None) -> None:
-        self.clock, self.store, self.owners = FakeClock(NOW), DictStore(), FakeOwners()
-        self.scripts, self.slots, self.pools = scripts, slots, pools or {}
-        self.machine: dict[Any, Any] = {}
-        self.executor, self.engine = self.new_engine("first")
-
-    def new_engine(self, name: str, store: Any = None) -> tuple[FakeExecutor, Engine]:
-        executor = FakeExecutor(
-            self.clock.now, self.scripts, slots=self.slots, pass_time=self.clock.advance, machine=self.machine
-        )
-        engine = Engine(
-            name=name,
-            store=store or self.store,
-            executor=executor,
-            clock=self.clock,
-            owners=self.owners,
-            pools=self.pools,
-        )
-        return executor, engine
-
-    def add(self, of: Pipeline, run_id: str = "r1") -> RunId:
-        now = self.clock.now()
-        run, tasks = lifecycle.plan(
-            of,
-            notebooks(of),
-            run_id=RunId(run_id),
-            manifest=f"m-{of.name}",
-            given={},
-            kind=RunKind.MANUAL,
-            run_key=f"manual:{run_id}",
-            logical_date=now,
-            run_date=now.date(),
-            interval=DataInterval(now, now),
-            now=now,
-        )
-        frozen = FrozenPipeline(pipeline=of, text=of.name, sha256=f"m-{of.name}", notebooks=notebooks(of))
-        assert self.store.add_run(run, tasks, frozen, self.engine.lease(run.id, now))
-        return run.id
-
-    def states(self, run: str = "r1") -> dict[str, str]:
-        return {key.address: str(each.state) for key, each in self.store.load(RunId(run)).tasks.items()}
-
-    def started(self) -> list[str]:
-        return [order.key.address for order in self.executor.orders if isinstance(order, StartAttempt)]
-
-
-CHAIN = pipeline(a="", b="a", c="b")
+from nbflow.testing.executor import Script
 
 
 def test_a_run_is_driven_to_its_end() -> None:
@@ -119,6 +48,68 @@ def test_a_retry_waits_for_its_time() -> None:
     assert attempts[1].created_at - attempts[0].ended_at >= timedelta(minutes=2)
 
 
+def test_an_end_and_what_starts_after_it_are_one_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, decisions = World(), list[Any]()
+    apply = world.store.apply
+
+    def recording(decision: Any, **about: Any) -> Any:
+        decisions.append(decision)
+        return apply(decision, **about)
+
+    monkeypatch.setattr(world.store, "apply", recording)
+    world.engine.drive(world.add(CHAIN))
+    told = [sorted(f"{each.key.address} {each.state}" for each in decision.attempts) for decision in decisions]
+    assert [each for each in told if each] == [
+        ["a queued"],
+        ["a running"],
+        ["a success", "b queued"],
+        ["b running"],
+        ["b success", "c queued"],
+        ["c running"],
+        ["c success"],
+    ]
+
+
+FIRST, URGENT, LATER = task("first", priority=9), task("urgent", "first", priority=5), task("later")
+POOL = {"pool": "warehouse"}
+
+
+@pytest.mark.parametrize(
+    "of",
+    [
+        pipeline(LATER, FIRST, URGENT),
+        pipeline(LATER, task("first", priority=9, **POOL), task("urgent", priority=5, **POOL)),
+    ],
+    ids=["becomes ready with the end", "gets its place with the end"],
+)
+def test_what_an_end_makes_possible_starts_before_what_was_possible_before(of: Pipeline) -> None:
+    world = World(slots=1, pools={"warehouse": 1})
+    world.engine.drive(world.add(of))
+    assert world.started() == ["first", "urgent", "later"]
+
+
+def test_runs_that_go_on_in_one_turn_share_the_slots_in_the_order_of_starts() -> None:
+    world = World(slots=2)
+    world.engine.own(world.add(pipeline(FIRST, task("b", "first"), task("c", "first")), "r1"))
+    world.engine.own(world.add(pipeline(FIRST, URGENT), "r2"))
+    while world.store.owned():
+        world.engine.step(world.clock.now())
+        world.executor.wait(0.25)
+    assert world.started() == ["first", "first", *world.started()[2:]]
+    assert set(world.started()[2:4]) == {"urgent", "b"}
+
+
+def test_who_drains_starts_nothing_after_an_end() -> None:
+    world = World()
+    world.engine.own(world.add(CHAIN))
+    world.engine.step(world.clock.now())
+    world.engine.is_draining = True
+    world.clock.advance(timedelta(minutes=1))
+    world.engine.step(world.clock.now())
+    assert world.states() == {"a": "success", "b": "queued", "c": "waiting"}
+    assert world.started() == ["a"]
+
+
 def test_a_pool_limits_across_runs_of_one_engine() -> None:
     of = pipeline(*(task(name, pool="warehouse") for name in ("a", "b", "c")))
     world = World(slots=8, pools={"warehouse": 2})
@@ -138,12 +129,10 @@ def test_a_pool_that_another_engine_fills_is_waited_for() -> None:
     world = World(scripts=lambda order: SLOW if order.run == "r1" else Script(), pools={"warehouse": 1})
     world.engine.own(world.add(of, "r1"))
     world.engine.step(world.clock.now())
-    world.store.release(world.engine.lease(RunId("r2"), NOW))  # nothing there: no effect
     second_executor, second = world.new_engine("second")
     run = world.add(of, "r2")
-    world.owners.dead.add("first")  # only so that the second may take r2 over; r1 is still being run
+    world.store.release(world.engine.lease(run, NOW))
     second.own(run)
-    world.owners.dead.clear()
     for _ in range(3):
         second.step(world.clock.now())
     assert second_executor.orders == []
@@ -202,57 +191,6 @@ def test_a_finished_run_is_repaired_by_whoever_drives_it() -> None:
     assert world.engine.drive(run).state is RunState.SUCCESS
     assert world.store.answer(asked) == ""
     assert world.started() == ["a", "b", "b", "c"]
-
-
-# --- owners ---------------------------------------------------------------------------------------------------------
-
-
-def test_a_run_has_one_owner() -> None:
-    world = World(scripts={("a", 1): SLOW})
-    run = world.add(CHAIN)
-    world.engine.own(run)
-    _, second = world.new_engine("second")
-    with pytest.raises(Conflict):
-        second.own(run)
-
-
-def test_who_lost_the_lease_writes_nothing_and_starts_nothing() -> None:
-    world = World()
-    run = world.add(CHAIN)
-    world.engine.own(run)
-    world.store.claim(run, "second", now=world.clock.now(), ttl=timedelta(seconds=15), force=True)
-    world.engine.step(world.clock.now())
-    assert world.executor.orders == []
-    assert world.states()["a"] == "queued"
-
-
-@pytest.mark.parametrize("ending", ["outcome", "nothing"])
-def test_the_next_command_closes_the_run_of_a_dead_one(ending: str) -> None:
-    world = World(scripts={("a", 1): SLOW})
-    run = world.add(CHAIN)
-    world.engine.own(run)
-    world.engine.step(world.clock.now())
-    world.owners.dead.add("first")
-    life = world.machine[next(iter(world.machine))]
-    if ending == "nothing":
-        life.end(world.clock.now(), AttemptState.LOST, Cause.LOST, "its runner is gone")
-    else:
-        life.ends_at = world.clock.now()
-    _, second = world.new_engine("second")
-    assert second.close_abandoned() == (run,)
-    assert second.close_abandoned() == ()
-    expected = {"nothing": ("failed", "upstream_failed"), "outcome": ("success", "failed")}[ending]
-    assert (world.states()["a"], world.states()["b"]) == expected
-    assert world.store.load(run).run.state is RunState.FAILED
-    world.store.ask(run, ResetRequested(by="ana"), now=world.clock.now())
-    assert second.drive(run).state is RunState.SUCCESS
-
-
-def test_the_run_of_a_living_command_is_left_alone() -> None:
-    world = World(scripts={("a", 1): SLOW})
-    world.engine.own(world.add(CHAIN))
-    _, second = world.new_engine("second")
-    assert second.close_abandoned() == ()
 
 
 # --- a store that is away -------------------------------------------------------------------------------------------

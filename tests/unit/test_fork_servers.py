@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
+import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from making import eventually
 
-from nbflow.notebooks import kernelserver, servers, sockets
+from nbflow.notebooks import forkserver, kernelserver, servers, sockets
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux can fork kernels")
 
@@ -83,23 +86,144 @@ def test_a_lock_whose_file_was_removed_is_none(home: Path) -> None:
 def test_another_user_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     one, other = socket.socketpair()
     with one, other:
-        kernelserver._refuse_strangers(one)
+        forkserver._refuse_strangers(one)
         me = os.getuid()
         monkeypatch.setattr(os, "getuid", lambda: me + 1)
         with pytest.raises(PermissionError):
-            kernelserver._refuse_strangers(one)
+            forkserver._refuse_strangers(one)
 
 
 def test_files_that_somebody_may_be_editing_are_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "being_edited.py").write_text("")
     monkeypatch.syspath_prepend(tmp_path)
     __import__("being_edited")
-    own = kernelserver._own_files()
+    own = forkserver._own_files()
     assert str(tmp_path / "being_edited.py") in own
-    assert not [path for path in own if "site-packages" in path or path == json_file()]
+    assert not [path for path in own if "site-packages" in path or path == json.__file__]
 
 
-def json_file() -> str:
-    import json
+REAPS = """
+import ctypes, os, signal, socket, sys
+from nbflow.notebooks.forkserver import ForkServer
+from nbflow.notebooks.kernelserver import SUBREAPER
+ctypes.CDLL(None).prctl(SUBREAPER, 1, 0, 0, 0)
+server = ForkServer(socket.socket(socket.AF_UNIX).detach(), os.open(os.devnull, os.O_RDONLY), 1.0)
+far, near = socket.socketpair()
+gone, alive = os.pipe()
+child = os.fork()
+if child == 0:
+    if sys.argv[1] == "leaves" and os.fork() == 0:
+        os.close(alive)
+        os.read(gone, 1)
+    os._exit(7)
+server.children[child] = near
+while server.children:
+    server._wait(1.0)
+    server._reap()
+print(far.recv(4096).decode())
+"""
 
-    return json.__file__
+
+@pytest.mark.parametrize(("kind", "orphans"), [("leaves", True), ("leaves nothing", False)])
+def test_a_server_tells_whether_a_forked_process_has_left_any(kind: str, orphans: bool) -> None:
+    done = subprocess.run([sys.executable, "-c", REAPS, kind], capture_output=True, text=True, timeout=60, check=True)
+    answer = json.loads(done.stdout)
+    assert (answer["exit"], answer["orphans"]) == (7, orphans)
+
+
+def test_where_the_system_does_not_tell_who_is_a_child_there_may_be_some(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert forkserver._children() <= {*range(1, 1 << 22)}
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    assert not forkserver._children() <= {*range(1, 1 << 22)}
+
+
+def test_a_request_that_was_taken_and_the_channel_closed_at_once_is_passed_on() -> None:
+    mine, other = socket.socketpair()
+
+    class Quick(socket.socket):
+        def sendmsg(self, *message: Any) -> int:
+            sent = super().sendmsg(*message)
+            assert other.recv(4096) == b'{"env": {}}\n'
+            other.close()
+            return sent
+
+    with Quick(fileno=mine.detach()) as channel, Path(os.devnull).open() as nothing:
+        forkserver.send(channel, {"env": {}}, [nothing.fileno()])
+        with pytest.raises(OSError, match="Broken pipe"):
+            forkserver.send(channel, {"env": {}}, [nothing.fileno()])
+
+
+def test_a_process_that_is_forked_copies_ahead_what_a_rehearsal_has_written_to() -> None:
+    done = subprocess.run([sys.executable, "-c", COPIES], capture_output=True, text=True, timeout=60, check=True)
+    known, failed, faults_of_each_page, faults_of_copied_ones = json.loads(done.stdout)
+    assert known
+    assert failed == []
+    assert faults_of_each_page >= 100 > faults_of_copied_ones
+
+
+COPIES = """
+import json, mmap, os, resource
+from nbflow.notebooks.forkserver import PAGE, copy_ahead, pages_of
+memory = mmap.mmap(-1, 400 * PAGE, flags=mmap.MAP_PRIVATE)
+
+def write(first):
+    for page in range(first, first + 100):
+        memory[page * PAGE] += 1
+
+def faults(pages):
+    reading, writing = os.pipe()
+    if os.fork() == 0:
+        copy_ahead(pages)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        write(200)
+        os.write(writing, b"%d" % (resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before))
+        os._exit(0)
+    os.wait()
+    return int(os.read(reading, 99))
+
+def fail():
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    raise ValueError
+
+for first in range(0, 400, 100):
+    write(first)
+pages = pages_of(lambda: write(200))
+known = any(len(each) >= 100 for each in pages)
+print(json.dumps([known, pages_of(fail), faults([]), faults(pages)]))
+"""
+
+
+ENDS = """
+import atexit, ctypes, sys
+from nbflow.notebooks.kernelserver import End
+end = End()
+end.common.update(sys.modules)
+import helper
+if "extension" in sys.argv:
+    import _zoneinfo
+c = ctypes.CDLL(None)
+c.fopen.restype = ctypes.c_void_p
+c.fputs(b"c", ctypes.c_void_p(c.fopen(b"c.txt", b"w")))
+atexit.register(print, "handler")
+print("end", flush=False)
+end.is_orderly = "disorderly" not in sys.argv
+sys.exit(0 if end.is_orderly else 7)
+"""
+
+HELPER = """
+class Noisy:
+    def __del__(self, open=open): open("ended.txt", "a").write("ended ")
+held = Noisy()
+held.me = held
+left = open("left.txt", "w")
+left.write("left")
+"""
+
+
+@pytest.mark.parametrize(("kind", "code"), [("plain", 0), ("extension", 0), ("disorderly", 7)])
+def test_a_kernel_that_ends_takes_apart_what_it_made_and_no_more(tmp_path: Path, kind: str, code: int) -> None:
+    (tmp_path / "helper.py").write_text(HELPER)
+    program = [sys.executable, "-W", "ignore::ResourceWarning", "-c", ENDS, kind]
+    done = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (code, "end\nhandler\n", "")
+    assert [(tmp_path / name).read_text() for name in ("ended.txt", "left.txt", "c.txt")] == ["ended ", "left", "c"]

@@ -27,6 +27,11 @@ def test_order_puts_upstreams_first_and_keeps_the_manifests_order_among_equals()
     assert graph.order(DIAMOND.tasks) == ("source", "left", "right", "publish")
 
 
+def test_below_a_task_is_itself_and_all_that_runs_after_it() -> None:
+    assert graph.below(DIAMOND.tasks, "left") == ("publish", "left")
+    assert graph.below(DIAMOND.tasks, "source") == tuple(DIAMOND.tasks)
+
+
 def test_generations_are_layers() -> None:
     assert graph.generations(DIAMOND.tasks) == (("source",), ("left", "right"), ("publish",))
 
@@ -48,9 +53,9 @@ def test_a_task_after_itself_is_a_cycle() -> None:
     assert graph.cycle_path({"a": ["a"]}) == ("a", "a")
 
 
-def test_longest_paths_count_the_task_itself() -> None:
-    cost = {"source": 1.0, "left": 5.0, "right": 2.0, "publish": 1.0}
-    assert graph.longest_paths(DIAMOND.tasks, cost.__getitem__) == {"publish": 1, "left": 6, "right": 3, "source": 7}
+def test_heights_count_the_task_itself() -> None:
+    assert graph.heights(DIAMOND.tasks) == {"publish": 1, "left": 2, "right": 2, "source": 3}
+    assert graph.heights(pipeline(a="", b="a", c="b", d="a").tasks) == {"a": 3, "b": 2, "c": 1, "d": 1}
 
 
 def test_restriction_bridges_what_is_left_out() -> None:

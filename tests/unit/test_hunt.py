@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -79,12 +79,6 @@ def test_the_descendants_of_a_process_need_no_mark(table):
 def test_the_caller_is_no_member_even_with_a_mark(table):
     table({10: 1, ME: 10, 11: ME}, marked={ME, 10, 11})
     assert members(MARKS) == {10, 11}
-
-
-def test_nothing_older_than_the_attempt_is_asked_for_a_mark(table):
-    table({10: 1, 11: 10}, marked={10, 11})
-    assert members(replace(MARKS, since=1.0)) == {10, 11}
-    assert members(replace(MARKS, since=1.1)) == frozenset()
 
 
 def test_nobody_else_is_touched(table):

@@ -255,6 +255,17 @@ def test_a_file_that_is_no_notebook(content: Any, tmp_path: Path) -> None:
     assert (raised.value.where, raised.value.hint) == (str(path), "Open it in Jupyter and save it again.")
 
 
+def test_a_merge_that_git_could_not_do_is_called_so(tmp_path: Path) -> None:
+    path = tmp_path / "merged.ipynb"
+    path.write_text('{\n "cells": [\n<<<<<<< HEAD\n  1\n=======\n  2\n>>>>>>> other\n ]\n}')
+    with pytest.raises(InvalidInput, match=r"git left both sides of a merge in line 3\. Keep what is right of them\."):
+        inspect(path)
+
+
+def test_a_byte_order_mark_does_no_harm(tmp_path: Path) -> None:
+    assert inspect(write(tmp_path / "a.ipynb", "\ufeff" + json.dumps(notebook("n = 1")))).cells == 1
+
+
 def test_a_file_in_another_encoding(tmp_path: Path) -> None:
     path = tmp_path / "latin.ipynb"
     path.write_bytes('{"ü": 1}'.encode("latin-1"))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from nbflow.executors.local import LocalExecutor, cores
+from nbflow.executors.cores import cores
+from nbflow.executors.local import LocalExecutor
 
 
 def executor(tmp_path: Path, slots: int | None = None) -> LocalExecutor:

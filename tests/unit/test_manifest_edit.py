@@ -189,6 +189,11 @@ FORMS = {
         AddTask("a", "a.ipynb"),
         "name: p\ntasks:  # none yet\n  a:\n    notebook: a.ipynb",
     ),
+    "a notebook that lies elsewhere": (
+        "name: p\n",
+        AddTask("a", "../../x/a.ipynb"),
+        'name: p\ntasks:\n  a:\n    notebook: "../../x/a.ipynb"\n',
+    ),
     "no tasks at all": ("name: p", AddTask("a", "a.ipynb"), "name: p\ntasks:\n  a:\n    notebook: a.ipynb"),
     "an end of the document": (
         "name: p\ntasks:\n  a: {notebook: a.ipynb}\n...\n",
@@ -350,7 +355,7 @@ REFUSALS = [
     (A + "  b: *a\n", MoveTask("a", (0, 0)), InvalidInput, "the alias '*a' has no anchor"),
     (A + "  b: {<<: {}}\n", MoveTask("a", (0, 0)), InvalidInput, "YAML 1.2 has no merge key '<<'"),
     (A + "\tb: 1\n", MoveTask("a", (0, 0)), InvalidInput, "not valid YAML"),
-    ("", AddTask("a", "a.ipynb"), InvalidInput, "the manifest is empty"),
+    ("", AddTask("a", "a.ipynb"), InvalidInput, "the file is empty"),
     ("- a", AddTask("a", "a.ipynb"), InvalidInput, "the manifest must be a mapping"),
     ("name: p\ntasks: [a]", AddTask("a", "a.ipynb"), InvalidInput, "tasks must be a mapping"),
     ("name: p\ntasks: {a: 1}", MoveTask("a", (0, 0)), InvalidInput, "tasks.a must be a mapping"),

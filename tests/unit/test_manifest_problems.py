@@ -29,7 +29,7 @@ def one_task(keys: str) -> str:
 HUGE = {
     "more text than anybody writes": (
         "x" * (2**20 + 1),
-        "1:1: the manifest is longer than 1,048,576 characters",
+        "1:1: the file is longer than 1,048,576 characters",
     ),
     "a character that no text has": (
         "name: p\nowner: \x07\n",

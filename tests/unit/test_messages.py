@@ -109,6 +109,15 @@ MESSAGES: dict[str, Facts] = {
             text="overlap: run 20260331-090002-aaaaaa was not finished, and max_active_runs is 1",
         ),
     ),
+    "paused": replace(
+        facts(NoticeKind.PAUSED, last_good=GOOD),
+        notice=notice(
+            NoticeKind.PAUSED,
+            run=None,
+            text="backfill 3: no run can be created: there is no pipeline 'nightly' in the project; "
+            "when that is mended: nbflow backfill resume 3",
+        ),
+    ),
     "late": facts(
         NoticeKind.LATE,
         run=run(),

@@ -10,9 +10,12 @@ from typing import Any
 import nbformat
 import pytest
 from attempts import code, notebook, text
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from nbflow.errors import InvalidInput
-from nbflow.notebooks.document import CellState, Document, read_source
+from nbflow.errors import InvalidInput, NotFound
+from nbflow.model import AttemptId, PipelineName
+from nbflow.notebooks.document import CellState, Document, read_log, read_source
+from nbflow.notebooks.logs import FolderLogs
 from nbflow.states import Cause
 
 AT = datetime(2026, 4, 1, 9, 0, tzinfo=UTC)
@@ -59,6 +62,15 @@ def test_odd_notebooks_that_jupyter_opens_are_read(tmp_path: Path) -> None:
     assert len({cell.id for cell in source.cells}) == 3
     assert source.cells[1].metadata == {"tags": []}
     nbformat.validate(source)
+
+
+def test_what_programs_leave_out_is_added(tmp_path: Path) -> None:
+    source = read(tmp_path, {"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": {"display_name": "Python"}},
+        "cells": [{"cell_type": "code", "source": "1"}, {"cell_type": "markdown", "source": "text"}]})  # fmt: skip
+    assert [cell.source for cell in source.cells] == ["1", "text"]
+    assert "kernelspec" not in source.metadata
+    nbformat.validate(source)
+    assert len(read(tmp_path, '{"nbformat": 4, "nbformat_minor": 5, "cells": []}').cells) == 0
 
 
 def test_an_old_notebook_is_upgraded(tmp_path: Path) -> None:
@@ -146,7 +158,7 @@ def test_the_end_is_told_on_top() -> None:
     document = begun("1")
     document.show(1, [{"output_type": "stream", "name": "stdout", "text": "a\nb"}], 4)
     document.end(AT + timedelta(seconds=90), "**Failed**", {"state": "failed", "cause": "error"})
-    saved = nbformat.reads(document.dump().decode(), as_version=4)
+    saved = nbformat.reads(b"".join(document.dump()).decode(), as_version=4)
     nbformat.validate(saved)
     assert [cell.source for cell in saved.cells] == ["**Failed**", "1"]
     assert saved.cells[0].metadata.tags == ["nbflow-banner"]
@@ -160,5 +172,48 @@ def test_what_json_cannot_say() -> None:
     document = begun("1")
     document.show(1, [{"output_type": "display_data", "data": {"application/json": {"a": float("nan")},
                        "text/plain": "\udc80"}, "metadata": {}}], None)  # fmt: skip
-    saved = json.loads(document.dump(), parse_constant=pytest.fail)
+    saved = json.loads(b"".join(document.dump()), parse_constant=pytest.fail)
     assert saved["cells"][0]["outputs"][0]["data"] == {"application/json": {"a": None}, "text/plain": ["\udc80"]}
+
+
+def test_the_file_says_what_nbformat_would_write() -> None:
+    document = begun("a = 1\nb = 2", "", text("# text\n"))
+    data = {"text/html": "<b>\n</b>", "image/png": "aa\nbb", "image/svg+xml": "<svg>\n", "application/json": {"b": [1]}}
+    document.show(1, [
+        {"output_type": "stream", "name": "stdout", "text": "one\ntwo"},
+        {"output_type": "execute_result", "data": data, "metadata": {}, "execution_count": 1},
+        {"output_type": "error", "ename": "E", "evalue": "x", "traceback": ["a", "b"]},
+        {"output_type": "stream", "name": "stderr", "text": ""},
+    ], 1)  # fmt: skip
+    document.cells[1].metadata["trusted"] = True
+    document.notebook.metadata["orig_nbformat"] = 3
+    picture = nbformat.v4.new_markdown_cell("![a](attachment:a)", attachments={"a": {"text/plain": "x\ny"}})
+    document.notebook.cells.append(picture)
+    file = b"".join(document.dump()).decode()
+    assert json.loads(file) == json.loads(nbformat.v4.writes(document.notebook))
+    assert file.splitlines()[:3] == ["{", ' "cells": [', "  {"]
+    assert '    "a = 1\\n",\n    "b = 2"\n   ]' in file
+    document.notebook.cells = []
+    assert json.loads(b"".join(document.dump())) == json.loads(nbformat.v4.writes(document.notebook))
+
+
+def test_a_log_is_read_as_nbformat_reads_it() -> None:
+    png, table = {"image/png": "iVBO\nrw0K"}, {"text/html": "<b>\nx</b>", "application/json": ["a", "b"]}
+    outputs = [
+        new_output("stream", name="stdout", text="one\ntwo\n"),
+        new_output("display_data", data={**png, **table}),
+        new_output("error", ename="E", evalue="x", traceback=["a", "b"]),
+    ]
+    cells = [new_markdown_cell("# a\n\nb", attachments={"a.png": png}), new_code_cell("x\ny", outputs=outputs)]
+    text = nbformat.writes(new_notebook(cells=cells))
+    assert read_log(text) == nbformat.reads(text, as_version=4)
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"nbformat": 4, "cells": [3]}', b"\xff"])
+def test_a_log_that_is_no_notebook_is_said_to_be_one_that_cannot_be_read(tmp_path: Path, content: bytes) -> None:
+    """Who only wants to show it, such as an alert, can go on without."""
+    folder = tmp_path / "nightly" / "r1" / "extract" / "1"
+    folder.mkdir(parents=True)
+    (folder / "notebook.ipynb").write_bytes(content)
+    with pytest.raises(NotFound, match=r"notebook\.ipynb cannot be read: "):
+        FolderLogs(tmp_path).notebook(AttemptId("r1/extract/1"), PipelineName("nightly"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from attempts import Attempt, code, notebook, text
 
+from nbflow.files import write_whole
 from nbflow.notebooks import endings
 from nbflow.notebooks.document import CellState, Document, read_source
-from nbflow.notebooks.folder import write_whole
 from nbflow.notebooks.log import NotebookLog
 from nbflow.notebooks.mask import Mask
 from nbflow.notebooks.messages import Output, Refused, Skip
@@ -46,9 +46,10 @@ class Written:
         monkeypatch.setattr("nbflow.notebooks.log.write_whole", self._save)
         self.log.begin()
 
-    def _save(self, path: Path, data: bytes, *, lasting: bool) -> None:
+    def _save(self, path: Path, data: Iterable[bytes], *, lasting: bool) -> None:
+        data = list(data)
         self.saves += 1
-        self.size += len(data)
+        self.size += sum(map(len, data))
         self.clock.now += self.clock.saving
         write_whole(path, data, lasting=lasting)
 
@@ -204,7 +205,7 @@ def test_messages_are_events(make: Make) -> None:
 
 
 def test_a_save_that_fails_says_so(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(path: Path, data: bytes, *, lasting: bool) -> None:
+    def full(path: Path, data: Iterable[bytes], *, lasting: bool) -> None:
         raise OSError(28, "No space left on device")
 
     written = make("1")

@@ -100,7 +100,7 @@ def test_check_refuses_what_does_not_fit(annotation: str, value: Any, shown: str
     assert str(raised.value) == f"parameter 'p' must be {annotation}, not {shown}"
 
 
-@pytest.mark.parametrize("value", [math.inf, math.nan, {1, 2}, [object()], b"x"])
+@pytest.mark.parametrize("value", [math.inf, math.nan, {1, 2}, [object()], b"x", "\udcff", ["\ud800"]])
 def test_check_takes_only_json(value: Any) -> None:
     with pytest.raises(InvalidInput, match=r"^parameter 'p' must be a JSON value, not "):
         params.check(Param(name="p"), value)

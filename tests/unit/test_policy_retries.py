@@ -92,6 +92,7 @@ def test_base_class_names_match() -> None:
     assert judged(Retries(max_retries=3), Cause.ERROR, MODULE_NOT_FOUND) == GiveUp(why="not retried: ImportError")
     policy = Retries(max_retries=3, never_on=("Exception",))
     assert judged(policy, Cause.ERROR, VALUE_ERROR) == GiveUp(why="not retried: Exception")
+    assert judged(Retries(max_retries=0), Cause.ERROR, MODULE_NOT_FOUND) == GiveUp()
 
 
 def test_only_on_restricts_beats_the_built_in_list_and_touches_no_other_cause() -> None:

@@ -209,8 +209,16 @@ def test_markdown_has_its_attachments_and_loses_pictures_from_elsewhere() -> Non
     source = "![plot](attachment:my%20plot.png) ![x](http://example.org/x.png)\n\n| a |\n|---|\n| 1 |"
     cell = new_markdown_cell(source, attachments={"my plot.png": {"image/png": PNG}})
     tags = Tags(fragments(executed(cell))[0].html)
-    assert [each.get("src") for each in tags.of("img")] == [f"data:image/png;base64,{PNG}", None]
+    assert [each.get("src") for each in tags.of("img")] == [f"data:image/png;base64,{PNG}"]
+    assert "[no picture: x]" in tags.text
     assert tags.of("table")
+
+
+def test_pictures_in_html_say_what_they_are_and_leave_no_hole_where_they_may_not_load() -> None:
+    html = f"<img src='data:image/png;base64,{PNG}'><img src=/x width=9999 alt='sales & costs'><img>"
+    tags = shown(display(text_html=html))
+    assert [each.get("alt") for each in tags.of("img")] == ["a picture without a description"]
+    assert "[no picture: sales & costs][no picture: a picture without a description]" in tags.text
 
 
 def test_source_is_coloured_with_classes_of_its_own() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rest_world import HOST, NOTEBOOK, World
+from rest_world import HOST, NIGHTLY, NOTEBOOK, World
 
 from nbflow import shapes
 from nbflow.api import Role
@@ -138,7 +138,17 @@ def test_a_repair_is_previewed_and_asked_for(world: World) -> None:
     world.lead()
     body = {"tasks": ["extract"], "note": "mended"}
     preview = world.post(f"/runs/{run}/rerun/preview", body, "operator")
-    assert preview == {"run": run, "again": ["extract", "clean"], "changed_notebooks": [], "old_params": []}
+    assert preview == {
+        "run": run,
+        "again": ["extract", "clean"],
+        "changed_notebooks": [],
+        "old_params": [],
+        "manifest_changed": False,
+    }
+    world.workspace.put(NIGHTLY, text="name: nightly  # mended\n")
+    assert world.post(f"/runs/{run}/rerun/preview", body, "operator")["manifest_changed"]
+    world.workspace.remove("nightly")
+    assert not world.post(f"/runs/{run}/rerun/preview", body, "operator")["manifest_changed"]
     assert world.store.asked_for == []
     assert world.post(f"/runs/{run}/rerun", body, "operator")["run"]["id"] == run
     (asked,) = world.store.asked_for
@@ -313,6 +323,12 @@ def test_what_is_wrong_is_said(
 def test_a_body_that_is_no_json(world: World) -> None:
     answer = world.ask("POST", f"{API}/users", content="{", headers={"Content-Type": "application/json"})
     assert (answer.status_code, answer.json()["error"]) == (400, "the body is no JSON")
+
+
+def test_an_error_may_quote_half_a_character(world: World) -> None:
+    body, kind = '{"params": {"half \\udcff": 1}}', {"Content-Type": "application/json"}
+    answer = world.ask("POST", f"{API}/pipelines/nightly/runs", content=body, headers=kind)
+    assert (answer.status_code, answer.json()["error"]) == (422, "there is no parameter 'half \\udcff'")
 
 
 def test_a_database_that_is_away_is_told_and_may_be_tried_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

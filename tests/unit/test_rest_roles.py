@@ -14,6 +14,9 @@ import pytest
 from rest_world import World
 
 from nbflow.api import Api, Role
+from nbflow.api.authoring import Authoring
+from nbflow.api.drafting import Drafting
+from nbflow.api.trying import Trying
 from nbflow.rest import PREFIX, VERSIONED, create_app, health
 from nbflow.rest.routing import ROLE
 
@@ -143,7 +146,9 @@ ELSEWHERE = {
     "create_run": "executes in the process that calls it; `trigger` asks the scheduler",
     "drive": "likewise",
     "finish": "for the app, which has read the run already; `estimate` reads it",
+    "happened": "for the app, which reads on; `events` sends the file",
     "latest_change": "for the app, which follows from now on",
+    "log_of": "for the app, which has read the attempt already; `log` finds it",
     "past": "what `estimate` is made of",
     "preview_prune": "for the process that removes: the scheduler, or nbflow prune",
     "prune": "likewise",
@@ -151,6 +156,10 @@ ELSEWHERE = {
     "run_counts": "for the app; /metrics counts",
     "usual_seconds": "what `estimate` is made of",
     "whys": "all at once, for the app",
+} | {
+    name: "for the editor of the app; a program writes the manifest itself"
+    for name, verb in {**vars(Drafting), **vars(Authoring), **vars(Trying)}.items()
+    if hasattr(verb, "role")
 }
 """Methods of the api without a route, and why."""
 

@@ -18,6 +18,11 @@ from nbflow.schedule import words
         ("5 14 * * mon-fri", "Monday to Friday at 14:05"),
         ("0 6 * * 1", "every Monday at 06:00"),
         ("0 6 * * 7", "every Sunday at 06:00"),
+        ("0 6 * * MON", "every Monday at 06:00"),
+        ("0 6 * * tue,5", "every Tuesday and Friday at 06:00"),
+        ("0 6 * * 6-7", "Saturday to Sunday at 06:00"),
+        ("0 6 * * 1,2,3", "cron 0 6 * * 1,2,3"),
+        ("0 6 * * 1-3,5", "cron 0 6 * * 1-3,5"),
         ("*/15 * * * *", "every 15 minutes"),
         ("*/1 * * * *", "every minute"),
         ("*/7 * * * *", "cron */7 * * * *"),
@@ -27,7 +32,10 @@ from nbflow.schedule import words
         ("0 2 1 * *", "cron 0 2 1 * *"),
         ("0 2 * * 5#3", "cron 0 2 * * 5#3"),
         ("0 0 0 * * *", "cron 0 0 0 * * *"),
-        ("@daily", "cron @daily"),
+        ("@daily", "every day at 00:00"),
+        ("@hourly", "every hour at :00"),
+        ("@weekly", "every Sunday at 00:00"),
+        ("@monthly", "cron @monthly"),
     ],
 )
 def test_cron_in_words_where_words_are_plainer(cron: str, text: str) -> None:

@@ -1,35 +1,37 @@
-"""The scheduler over a store in dicts and a clock that stands still: ticks, takeovers, pauses, backfills, manifests."""
+"""The scheduler over a store in dicts and a clock that stands still: ticks, takeovers, pauses, manifests, clocks."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
+from itertools import pairwise
 from typing import Any
 
 import pytest
-from building import VALUE_ERROR, pipeline
-from scheduling import DAILY, MONDAY, Machine, Process, scheduled
+from building import pipeline
+from scheduling import (
+    DAILY,
+    DAY,
+    FAILS,
+    HOUR,
+    MINUTE,
+    MONDAY,
+    SECOND,
+    SLOW,
+    SLOWER,
+    Machine,
+    at,
+    go_to,
+    scheduled,
+)
 
 from nbflow.errors import Conflict, NotFound
 from nbflow.model import Schedule, TaskKey
 from nbflow.run import CancelRequested
-from nbflow.states import AttemptState, Cause, RunKind, RunState, TaskState
+from nbflow.scheduler.firing import AT_ONCE
+from nbflow.states import RunKind, RunState, TaskState
 from nbflow.testing.executor import Script
-
-DAY, HOUR, MINUTE, SECOND = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
-SLOW = Script(after=timedelta(hours=30))
-SLOWER = Script(after=timedelta(hours=100))
-FAILS = Script(state=AttemptState.FAILED, cause=Cause.ERROR, error=VALUE_ERROR, failing_cell=3)
-
-
-def at(day: int, hour: int = 2, minute: int = 0) -> datetime:
-    """A time of March 2026; days after the 31st are of April."""
-    return datetime(2026, 3, 1, hour, minute, tzinfo=UTC) + (day - 1) * DAY
-
-
-def go_to(process: Process, when: datetime) -> None:
-    process.step(when - process.machine.clock.now())
-
+from nbflow.timetable import MOST
 
 # --- ticks ----------------------------------------------------------------------------------------------------------
 
@@ -332,7 +334,24 @@ def test_a_broken_manifest_keeps_the_last_good_version() -> None:
     assert machine.keys() == ["2026-03-31T02:00:00Z", "2026-04-01T02:00:00Z"]
 
 
-def test_a_removed_pipeline_starts_nothing_and_begins_anew_when_it_comes_back() -> None:
+def test_the_old_name_of_a_pipeline_does_not_come_back_when_its_manifest_is_broken() -> None:
+    machine = Machine(scheduled())
+    process = machine.start()
+    process.step()
+    machine.workspace.remove("nightly")
+    machine.workspace.put(scheduled("daily"), folder="nightly")
+    process.work(10 * SECOND)
+    machine.workspace.spoil("daily", folder="nightly")
+    process.work(10 * SECOND)
+    go_to(process, at(31))
+    process.step(SECOND)
+    assert (machine.keys("nightly"), machine.keys("daily")) == ([], ["2026-03-31T02:00:00Z"])
+
+
+def test_a_removed_pipeline_starts_nothing_and_begins_anew_when_it_comes_back(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
     machine = Machine(scheduled())
     process = machine.start()
     process.step()
@@ -345,6 +364,9 @@ def test_a_removed_pipeline_starts_nothing_and_begins_anew_when_it_comes_back() 
     assert not machine.store.standings()["nightly"].is_removed
     go_to(process, at(33))
     assert machine.keys() == ["2026-04-02T02:00:00Z"]
+    there, gone, back = (record.getMessage() for record in caplog.records if "nightly" in record.getMessage())
+    assert there == back == f"pipeline nightly is there now: {machine.store.standings()['nightly'].path}"
+    assert gone.startswith("pipeline nightly starts no more runs:")
 
 
 def test_a_changed_schedule_starts_from_now() -> None:
@@ -360,6 +382,25 @@ def test_a_changed_schedule_starts_from_now() -> None:
     assert machine.keys() == ["2026-04-01T01:00:00Z"]
 
 
+def test_a_schedule_may_be_changed_in_the_moment_in_which_its_pipeline_is_paused() -> None:
+    machine = Machine(scheduled())
+    process = machine.start()
+    process.step()
+    process.kill()
+    machine.clock.advance(DAY)
+    machine.workspace.put(scheduled("nightly", Schedule(cron="0 5 * * *")), text="other times")
+    successor = machine.start()
+    successor.store.before["fire"] = lambda: machine.api.pause("nightly") if not is_paused() else None
+
+    def is_paused() -> bool:
+        return machine.store.standings()["nightly"].paused_at is not None
+
+    successor.step(MINUTE)
+    successor.step(MINUTE)
+    assert is_paused()
+    assert (machine.runs(), successor.scheduler.trouble) == ([], None)
+
+
 def test_a_new_manifest_with_the_same_times_loses_no_tick() -> None:
     machine = Machine(scheduled())
     process = machine.start()
@@ -371,142 +412,55 @@ def test_a_new_manifest_with_the_same_times_loses_no_tick() -> None:
     assert machine.keys() == ["2026-03-31T02:00:00Z"]
 
 
-# --- leaders and crashes --------------------------------------------------------------------------------------------
+# --- clocks -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_second_scheduler_stands_by_and_takes_over_at_once_when_the_first_is_dead() -> None:
-    machine = Machine(scheduled(), scripts={("only", 1): Script(after=10 * MINUTE)})
-    first, second = machine.start(), machine.start()
-    first.step()
-    second.step()
-    assert (first.scheduler.leader is None, second.scheduler.leader is None) == (False, True)
-    go_to(first, at(31))
-    first.step(SECOND)
-    first.kill()
-    second.work(20 * SECOND)
-    assert second.scheduler.leader is not None
-    second.until(lambda: machine.states() == {"2026-03-31T02:00:00Z": "success"}, every=MINUTE)
-    assert (first.started(), second.started()) == (["only"], [])  # the running notebook went on, and was adopted
-
-
-def test_a_notebook_that_a_dead_scheduler_started_is_followed_though_the_pipeline_is_paused_by_now() -> None:
-    machine = Machine(scheduled(), scripts={("only", 1): Script(after=10 * MINUTE)})
-    first, second = machine.start(), machine.start()
-    first.step()
-    go_to(first, at(31))
-    (run,) = machine.runs()
-    assert (first.started(), run.state) == (["only"], RunState.QUEUED)  # its start was not seen yet
-    first.kill()
-    machine.api.pause("nightly")
-    second.until(lambda: machine.states() == {"2026-03-31T02:00:00Z": "success"}, every=MINUTE)
-    assert second.started() == ["only"]  # handed over again, and the same attempt
-    assert len(machine.store.attempts(run.id)) == 1
-
-
-def test_a_leader_that_was_frozen_past_its_time_writes_nothing_more() -> None:
-    machine = Machine(scheduled(), scripts={("only", 1): SLOW})
-    first, second = machine.start(), machine.start()
-    first.step()
-    go_to(first, at(31))
-    first.step(SECOND)
-    second.work(40 * SECOND)  # meanwhile the first is stopped, but alive
-    assert second.scheduler.leader is not None
-    (run,) = machine.runs()
-    assert run.id in second.engine.runs
-    first.step()
-    first.step(6 * SECOND)
-    assert first.scheduler.leader is None
-    assert first.engine.runs == {}
-    go_to(second, at(32))
-    first.step()
-    assert len(machine.runs()) == 2
-
-
-def test_a_scheduler_that_resigned_is_followed_at_once() -> None:
-    machine = Machine(scheduled())
-    first, second = machine.start(), machine.start()
-    first.step()
-    first.engine.leave()
-    first.scheduler.resign()
-    second.step()
-    assert second.scheduler.leader is not None
-
-
-def test_runs_of_a_dead_command_are_closed_by_the_scheduler() -> None:
-    machine = Machine(scheduled(timing=None))
-    run = machine.api.trigger("nightly")
-    machine.store.claim(run.id, "run@host.9", now=machine.clock.now(), ttl=15 * SECOND)
-    machine.owners.dead.add("run@host.9")
-    process = machine.start()
-    process.until(lambda: machine.store.load(run.id).run.state is RunState.FAILED)
-    assert process.started() == []
-
-
-def test_a_store_that_is_away_is_waited_for() -> None:
+def test_ticks_start_runs_again_after_a_clock_that_was_years_ahead() -> None:
     machine = Machine(scheduled())
     process = machine.start()
     process.step()
-    process.store.is_away = True
-    go_to(process, at(31))
-    process.step(SECOND)
-    assert process.scheduler.trouble is not None
-    process.store.is_away = False
-    process.until(lambda: machine.states() == {"2026-03-31T02:00:00Z": "success"})
-    assert process.scheduler.trouble is None
+    process.work(MINUTE, every=5 * SECOND)
+    go_to(process, at(31) + 3000 * DAY)  # what it does then is what the clock says
+    process.work(MINUTE, every=5 * SECOND)
+    wrong = machine.keys()
+    go_to(process, at(30, 9, 5))
+    process.until(lambda: "2026-03-31T02:00:00Z" in set(machine.keys()), every=MINUTE, turns=2000)
+    assert machine.keys() == ["2026-03-31T02:00:00Z", *wrong]
 
 
-# --- backfills ------------------------------------------------------------------------------------------------------
+# --- many at once ---------------------------------------------------------------------------------------------------
 
 
-def test_a_backfill_creates_its_runs_in_order_never_more_at_once_than_allowed() -> None:
+def test_what_runs_does_not_wait_for_all_of_a_midnight() -> None:
+    """And who has many ticks to make up for keeps nobody waiting."""
+    names = [f"p{number:03}" for number in range(3 * AT_ONCE)]
+    behind = Schedule(every=HOUR, missed="all")
+    machine = Machine(scheduled("behind", behind), *(scheduled(name) for name in names), slots=500)
+    machine.start().step()
+    machine.clock.advance(100 * DAY)
+    process = machine.start()
+    made, turns = [0], 0
+    while process.scheduler.step(machine.clock.advance(SECOND / 2)):
+        process.engine.step(machine.clock.now())
+        made.append(len(machine.runs()))
+        turns += 1
+        if turns == 4:  # the first alone, and then the others
+            assert {run.pipeline for run in machine.runs()} == {"behind", *names}
+            assert len(process.started()) >= AT_ONCE
+    assert max(after - before for before, after in pairwise(made)) <= MOST + AT_ONCE
+    assert len(machine.runs("behind")) == 100 * 24
+    assert len(machine.runs()) == 100 * 24 + len(names)
+
+
+def test_what_is_asked_of_many_runs_at_once_holds_nothing_up() -> None:
     machine = Machine(scheduled())
     process = machine.start()
     process.step()
-    made = machine.api.backfill("nightly", start=date(2026, 3, 20), end=date(2026, 3, 24), max_active=2)
-    most = 0
-
-    def is_done() -> bool:
-        nonlocal most
-        most = max(most, sum(not run.state.is_terminal for run in machine.runs()))
-        return not machine.store.backfill(made.id).state.is_active
-
-    process.until(is_done)
-    assert machine.keys() == [f"2026-03-{day}T02:00:00Z" for day in range(20, 25)]
-    assert {run.kind for run in machine.runs()} == {RunKind.BACKFILL}
-    created = sorted(machine.runs(), key=lambda run: (run.created_at, run.logical_date))
-    assert [run.logical_date for run in created] == [at(day) for day in range(20, 25)]
-    assert most == 2
-    progress = machine.store.backfill_progress(made.id)
-    assert (progress.ended, progress.failed, progress.waiting, progress.active) == (5, 0, 0, 0)
-
-
-def test_a_backfill_runs_failed_dates_again_and_passes_over_good_ones() -> None:
-    failing = {"2026-03-21"}
-    machine = Machine(scheduled(), scripts=lambda order: FAILS if order.run_date.isoformat() in failing else Script())
-    process = machine.start()
-    process.step()
-    first = machine.api.backfill("nightly", start=date(2026, 3, 20), end=date(2026, 3, 22), max_active=3)
-    process.until(lambda: not machine.store.backfill(first.id).state.is_active)
-    assert sorted(machine.states().values()) == ["failed", "success", "success"]
-    failing.clear()
-    preview = machine.api.preview_backfill(
-        "nightly", start=date(2026, 3, 19), end=date(2026, 3, 22), reprocess="failed"
-    )
-    assert [str(item.action) for item in preview.items] == ["create", "pass", "reset", "pass"]
-    second = machine.api.backfill("nightly", start=date(2026, 3, 19), end=date(2026, 3, 22), reprocess="failed")
-    process.until(lambda: not machine.store.backfill(second.id).state.is_active)
-    assert set(machine.states().values()) == {"success"}
-    assert len(machine.runs()) == 4
-
-
-def test_a_cancelled_backfill_cancels_what_it_started() -> None:
-    machine = Machine(scheduled(), scripts=lambda order: SLOW)
-    process = machine.start()
-    process.step()
-    made = machine.api.backfill("nightly", start=date(2026, 3, 20), end=date(2026, 3, 22))
-    process.until(lambda: any(run.state is RunState.RUNNING for run in machine.runs()))
-    machine.api.pause_backfill(made.id)
-    machine.api.resume_backfill(made.id)
+    made = machine.api.backfill("nightly", start=date(2026, 1, 1), end=date(2026, 3, 29), max_active=3 * AT_ONCE)
+    assert process.scheduler.step(machine.clock.advance(5 * SECOND))
+    process.engine.leave()
     machine.api.cancel_backfill(made.id)
-    process.until(lambda: all(run.state is RunState.CANCELLED for run in machine.runs()))
-    assert len(machine.runs()) == 1
+    assert len(machine.store.asked_ownerless()) == 3 * AT_ONCE
+    assert process.scheduler.step(machine.clock.advance(SECOND))
+    assert len(machine.store.asked_ownerless()) == AT_ONCE  # so many were let go of again, so many taken
+    process.until(lambda: {run.state for run in machine.runs()} == {RunState.CANCELLED})

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from building import VALUE_ERROR
 from scheduling import Machine, scheduled
 
+from nbflow.backfill import BackfillState
 from nbflow.model import Alerts, Pipeline, Schedule
 from nbflow.notice import NoticeKind
 from nbflow.states import AttemptState, Cause
@@ -68,6 +69,24 @@ def test_a_tick_that_is_skipped_is_told() -> None:
     process.step()
     process.until(lambda: NoticeKind.SKIPPED in told(machine), every=HOUR / 2)
     assert len(machine.runs()) == 1
+
+
+def test_a_backfill_that_the_scheduler_pauses_is_told_and_one_that_a_person_pauses_is_not() -> None:
+    machine = Machine(watched())
+    process = machine.start()
+    process.step()
+    made = machine.api.backfill("nightly", start=date(2026, 3, 20), end=date(2026, 3, 24)).id
+    machine.api.pause_backfill(made)
+    process.work(MINUTE)
+    machine.workspace.remove("nightly")
+    machine.api.resume_backfill(made)
+    process.until(lambda: machine.store.backfill(made).state is BackfillState.PAUSED)
+    [message] = machine.store.messages()
+    assert (message.notice.kind, message.notice.channels) == (NoticeKind.PAUSED, ("ops",))
+    assert message.notice.text == (
+        f"backfill {made}: no run can be created: there is no pipeline 'nightly' in the project; "
+        f"when that is mended: nbflow backfill resume {made}"
+    )
 
 
 def test_a_scheduler_that_follows_a_crash_says_so_and_one_that_follows_an_orderly_end_does_not() -> None:

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from attempts import Attempt, notebook, text
 
+from nbflow.files import write_whole
 from nbflow.notebooks.events import EventLog
-from nbflow.notebooks.folder import AttemptFolder, write_whole
+from nbflow.notebooks.folder import AttemptFolder
 from nbflow.notebooks.seal import seal_lost
 from nbflow.run import AttemptEnded
 from nbflow.states import AttemptState, Cause
@@ -174,3 +175,9 @@ def test_sealing_again_after_a_failed_seal(attempt: Attempt, monkeypatch: pytest
     assert seal_lost(attempt.folder).failing_cell == 2
     assert json.loads((attempt.folder.path / "outcome.json").read_text())["state"] == "lost"
     assert attempt.states == {2: "failed", 3: "not_run", 4: "not_run"}
+
+
+def test_a_start_that_cannot_be_read_is_not_taken_for_none(tmp_path: Path) -> None:
+    """A disk that is away for a moment must not end whoever looks, nor let an attempt begin twice."""
+    (tmp_path / "started").mkdir()
+    assert AttemptFolder(tmp_path).begun() == {}

@@ -34,10 +34,13 @@ on_restart = ["ops"]
 host = "0.0.0.0"
 port = 8080
 url = "https://nbflow.example.org/"
+[jupyter]
+url = "http://localhost:8888/lab/tree/"
 [kernels]
 start = "cold"
 preload = ["pandas"]
 idle = "5m"
+spare = 2
 [keep]
 runs = "90d"
 count = 500
@@ -55,15 +58,18 @@ CHOSEN = Settings(
     port=8080,
     on_restart=("ops",),
     server_url="https://nbflow.example.org",
+    jupyter_url="http://localhost:8888/lab/tree",
     kernel_start="cold",
     kernel_preload=("pandas",),
     kernel_idle=timedelta(minutes=5),
+    kernel_spare=2,
     keep_runs=timedelta(days=90),
     keep_count=500,
     env=("REGION", "NBFLOW_DEMO_POSTGRES"),
 )
 VARIABLES = {
     "NBFLOW_PIPELINES": "notebooks, more",
+    "NBFLOW_JUPYTER_URL": "http://localhost:8888/lab/tree",
     "NBFLOW_ALERTS_ON_RESTART": "ops",
     "NBFLOW_KEEP_COUNT": "500",
     "NBFLOW_STORE_DATABASE": "postgresql+psycopg://nbflow@db/nbflow",
@@ -80,6 +86,7 @@ VARIABLES = {
     "NBFLOW_KERNELS_START": "cold",
     "NBFLOW_KERNELS_PRELOAD": "pandas",
     "NBFLOW_KERNELS_IDLE": "5m",
+    "NBFLOW_KERNELS_SPARE": "2",
     "NBFLOW_KEEP_RUNS": "90d",
     "NBFLOW_TEMPLATES_ENV": "REGION,NBFLOW_DEMO_POSTGRES",
 }
@@ -248,6 +255,11 @@ def test_without_a_mark_the_project_is_the_folder_itself(tmp_path: Path, monkeyp
         ("[server]\nport = 65536", "2:1: server.port must be a port, 65535 at most, not the number 65536"),
         ("[server]\nurl = 'http://['",
          "2:1: server.url must be an address such as https://nbflow.example.org, not the text 'http://['"),
+        ("[jupyter]\nurl = 'javascript:alert(1)'",
+         "2:1: jupyter.url must be an address such as https://nbflow.example.org, not the text 'javascript:alert(1)'"),
+        *((f"[jupyter]\nurl = '{url}'",
+           "2:1: jupyter.url must be an address without a token, a user or a #. Write what stands before them.")
+          for url in ("http://h/lab?token=x", "http://ada:x@h/lab", "http://h/lab#x")),
         ("[kernels]\nstart = 'hot'", "2:1: kernels.start must be warm or cold, not the text 'hot'"),
         ("[kernels]\nidle = 600", "2:1: kernels.idle must be text, not the number 600"),
         ("[keep]\nruns = '6 months'",
@@ -258,8 +270,8 @@ def test_without_a_mark_the_project_is_the_folder_itself(tmp_path: Path, monkeyp
          "Name it under 'secrets' of the task."),
         ("[executor]\nworkers = 2", "2:1: unknown key 'workers' in executor. There are: kind, slots."),
         ("database = 'x'",
-         "1:1: unknown key 'database'. There are: alerts, channels, executor, keep, kernels, pipelines, "
-         "pools, server and 2 more."),
+         "1:1: unknown key 'database'. There are: alerts, channels, executor, jupyter, keep, kernels, pipelines, "
+         "pools and 3 more."),
         ("[executor]\nslots 2", "2:7: this is no TOML: Expected '=' after a key in a key/value pair"),
         ("[executor]\nslots = 1\nslots = 2", "3:1: this is no TOML: Cannot overwrite a value"),
     ],
@@ -308,6 +320,11 @@ def test_positions_are_found_below_comments_quotes_and_dots(tmp_path: Path) -> N
     assert [problem[: len("nbflow.toml:0:0")] for problem in problems(tmp_path, text)] == [
         "nbflow.toml:4:1", "nbflow.toml:6:1", "nbflow.toml:7:1",
     ]  # fmt: skip
+
+
+def test_a_byte_order_mark_does_no_harm(tmp_path: Path) -> None:
+    (tmp_path / "nbflow.toml").write_text("\ufeff[executor]\nslots = 3\n", encoding="utf-8")
+    assert load(tmp_path, {}).slots == 3
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:

@@ -249,6 +249,7 @@ def test_a_repair_names_what_runs_again() -> None:
         "again": ["clean", "publish"],
         "changed_notebooks": ["clean"],
         "old_params": ["fit.3"],
+        "manifest_changed": False,
     }
 
 

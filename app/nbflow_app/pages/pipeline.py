@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup
 
 from nbflow import graph
-from nbflow.api import PipelineView, next_ticks
+from nbflow.api import PipelineView, RunView, next_ticks
 from nbflow.errors import Problem
 from nbflow.model import Pipeline, PipelineName, TaskKey, TaskName
-from nbflow.run import TaskRun
 from nbflow.schedule.words import schedule_text
 from nbflow.states import TaskState
-from nbflow.text import took, with_offset
+from nbflow.text import with_offset
 from nbflow_app.format import percent
+from nbflow_app.layout import drawn_height
 from nbflow_app.pages.bars import MOST, bars, success_rate
 from nbflow_app.pages.pipelines import schedule_zone
 from nbflow_app.pages.runrows import run_rows
+from nbflow_app.pages.taskrows import elapsed
 from nbflow_app.visit import Page, Visit
 
 TABS = ("graph", "runs", "manifest")
@@ -71,6 +72,7 @@ def show(visit: Visit) -> Page:
             "rate": percent(success_rate(view.last_runs)),
             "errors": [problem for problem in definition.problems if problem.severity == "error"],
             "may_act": visit.may_act,
+            "may_edit": visit.may_edit and bool(definition.text),
             "standing": visit.api.standings().get(PipelineName(name)),
             **about,
         },
@@ -81,32 +83,34 @@ def _coming(visit: Visit, view: PipelineView, pipeline: Pipeline | None) -> list
     """The next ticks: as the viewer's clock and as the schedule's shows them."""
     if pipeline is None or pipeline.schedule is None:
         return []
-    ticks = next_ticks(view, visit.now, COMING)
+    ticks = next_ticks(view.definition, visit.now, COMING)
     return [(visit.time(tick.instant, schedule_zone(pipeline)), with_offset(tick.local)) for tick in ticks]
 
 
 def _graph(visit: Visit, view: PipelineView) -> dict[str, Any]:
     pipeline = view.definition.pipeline
     chosen = visit.field("run") or (view.last_runs[0].id if view.last_runs else "")
-    stored = visit.api.status(chosen).stored if chosen else None
-    shown = stored.pipeline if stored else pipeline
+    seen = visit.api.status(chosen) if chosen else None
+    shown = seen.stored.pipeline if seen else pipeline
     return {
-        "run": stored.run if stored else None,
+        "run": seen.run if seen else None,
         "choices": [(run.id, f"{run.run_date} · {run.state}") for run in view.last_runs],
-        "tasks": list(_tasks(shown, stored.tasks if stored else {})) if shown else [],
+        "tasks": list(_tasks(visit, shown, seen)) if shown else [],
+        "graph_height": drawn_height(shown) if shown else 0,
     }
 
 
-def _tasks(pipeline: Pipeline, runs: Mapping[TaskKey, TaskRun]) -> Iterable[TaskRow]:
+def _tasks(visit: Visit, pipeline: Pipeline, seen: RunView | None) -> Iterable[TaskRow]:
     for name in graph.order(pipeline.tasks):
-        task, task_run = pipeline.tasks[name], runs.get(TaskKey(TaskName(name)))
+        task, key = pipeline.tasks[name], TaskKey(TaskName(name))
+        task_run = seen.tasks.get(key) if seen else None
         yield TaskRow(
             name=name,
             notebook=task.notebook,
             ups=task.depends_on,
             state=task_run.state if task_run else None,
             set_by=task_run.set_by if task_run else None,
-            took=took(task_run.started_at, task_run.ended_at) if task_run else "",
+            took=elapsed(task_run, seen.attempts.get(key, ()), visit.now) if seen and task_run else "",
         )
 
 

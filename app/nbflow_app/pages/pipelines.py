@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from nbflow.api import PipelineView
-from nbflow.model import Pipeline, PipelineName
+from nbflow.model import Pipeline
 from nbflow.schedule.words import schedule_text
 from nbflow.states import RunState
-from nbflow.text import counted, took
-from nbflow.timetable import Standing
+from nbflow.text import counted
 from nbflow_app.format import percent
 from nbflow_app.pages.bars import MOST, Bar, bars, success_rate
+from nbflow_app.pages.runrows import run_started, run_took
 from nbflow_app.visit import Page, Visit
 
 
@@ -45,7 +45,7 @@ class Row:
 
 
 def show(visit: Visit) -> Page:
-    rows = rows_of(visit)
+    rows = rows_of(visit, visit.api.pipelines(runs=MOST))
     wanted, state, tag = visit.field("q"), visit.field("state"), visit.field("tag")
     return Page(
         template="pipelines.html",
@@ -61,18 +61,17 @@ def show(visit: Visit) -> Page:
             "tags": sorted({tag for row in rows for tag in row.tags}),
             "states": list(RunState),
             "may_act": visit.may_act,
+            "may_edit": visit.may_edit,
         },
     )
 
 
-def rows_of(visit: Visit) -> list[Row]:
-    """Every pipeline; those whose manifest is wrong first, then by name."""
-    standings = visit.api.standings()
-    rows = [row_of(visit, view, standings) for view in visit.api.pipelines(runs=MOST)]
-    return sorted(rows, key=lambda row: (not row.problems, row.name))
+def rows_of(visit: Visit, views: Iterable[PipelineView]) -> list[Row]:
+    """Pipelines; those whose manifest is wrong first, then by name."""
+    return sorted((row_of(visit, view) for view in views), key=lambda row: (not row.problems, row.name))
 
 
-def row_of(visit: Visit, view: PipelineView, standings: Mapping[PipelineName, Standing]) -> Row:
+def row_of(visit: Visit, view: PipelineView) -> Row:
     definition, pipeline = view.definition, view.definition.pipeline
     last = view.last_runs[0] if view.last_runs else None
     failed = sum(run.state is RunState.FAILED for run in view.last_runs)
@@ -87,13 +86,13 @@ def row_of(visit: Visit, view: PipelineView, standings: Mapping[PipelineName, St
         state=last.state if last else None,
         bars=bars(view.last_runs),
         said=f"{failed} of the last {counted(len(view.last_runs), 'run')} failed" if last else "no runs yet",
-        started=visit.time(last.started_at or last.created_at) if last else "",
-        took=took(last.started_at, last.ended_at, visit.now) if last else "",
+        started=run_started(visit, last) if last else "",
+        took=run_took(last, visit.now) if last else "",
         schedule=schedule_text(pipeline.schedule) if pipeline else "",
         next=visit.time(view.next_tick.instant, schedule_zone(pipeline)) if view.next_tick else "",
         can_trigger=pipeline is not None,
         rate=percent(success_rate(view.last_runs)),
-        is_paused=bool((standing := standings.get(PipelineName(definition.name))) and standing.paused_at),
+        is_paused=view.is_paused,
         problems=sum(problem.severity == "error" for problem in definition.problems),
     )
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from nbflow.api import RunView
+from nbflow.api import RunView, Whys
 from nbflow.errors import NotFound
 from nbflow.estimates import Estimate
 from nbflow.model import TaskKey
 from nbflow.states import RunState, TaskState
 from nbflow.text import counted, took
 from nbflow_app.frame import Frame
+from nbflow_app.layout import drawn_height
 from nbflow_app.pages.pipelines import schedule_zone
 from nbflow_app.pages.runrows import origin
 from nbflow_app.pages.taskrows import WORST_FIRST, TaskRow, since, task_rows
@@ -22,10 +24,11 @@ from nbflow_app.visit import Page, Visit
 PARTS = "run_parts.html"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class RunNow:
-    """A run as it stands, for its drawings; `rows` are the tasks that changed."""
+    """A run as it stands, for its drawings; `rows` are the tasks that changed. One object for all who are told."""
 
+    now: datetime
     view: RunView
     rows: list[TaskRow]
     estimate: Estimate | None
@@ -34,7 +37,8 @@ class RunNow:
 def show(visit: Visit) -> Page:
     view = run_of(visit)
     run, pipeline = view.run, view.stored.pipeline
-    rows = task_rows(visit, view)
+    whys = visit.api.whys(view.stored)
+    rows = task_rows(visit, view, whys)
     return Page(
         template="run.html",
         title=f"{run.pipeline}, run {run.id}",
@@ -44,7 +48,7 @@ def show(visit: Visit) -> Page:
         has_canvas=True,
         data={
             "run": run,
-            "head": head(visit, view, visit.api.finish(view.stored)),
+            "head": head(visit, view, whys, visit.api.finish(view.stored)),
             "rows": rows,
             "failed": [row for row in rows if row.state is TaskState.FAILED],
             "params": run.params,
@@ -52,11 +56,12 @@ def show(visit: Visit) -> Page:
             "interval": [visit.time(each, schedule_zone(pipeline)) for each in run.interval],
             "created": visit.time(run.created_at),
             "may_act": visit.may_act,
+            "graph_height": drawn_height(pipeline),
         },
     )
 
 
-def head(visit: Visit, view: RunView, ready: Estimate | None) -> dict[str, Any]:
+def head(visit: Visit, view: RunView, whys: Whys, ready: Estimate | None) -> dict[str, Any]:
     """What changes while it runs."""
     run = view.run
     counts = Counter(task.state for task in view.tasks.values())
@@ -71,6 +76,7 @@ def head(visit: Visit, view: RunView, ready: Estimate | None) -> dict[str, Any]:
         "done": f"{done} of {counted(len(view.tasks), 'task')} done",
         "counts": [(state, counts[state]) for state in WORST_FIRST if counts[state]],
         "ready": visit.time(ready.ready) if ready else "",
+        "held_up": whys.held_up,
         "is_over": run.state.is_terminal,
         "can_rerun": any(task.state in {TaskState.FAILED, TaskState.CANCELLED} for task in view.tasks.values()),
         "is_bad": run.state is RunState.FAILED,
@@ -97,13 +103,17 @@ def crumbs(view: RunView) -> list[tuple[str, str]]:
     return [(view.run.pipeline, f"/pipelines/{view.run.pipeline}"), (f"Run {view.run.id}", address(view))]
 
 
-def patches(visit: Visit, frame: Frame, run: str, keys: Iterable[TaskKey]) -> tuple[Mapping[str, str], RunNow]:
+def patches(
+    visit: Visit, frame: Frame, view: RunView, keys: Iterable[TaskKey], estimate: Estimate | None
+) -> tuple[Mapping[str, str], RunNow]:
     """What changed on the page of a run, as HTML by element id; and how the run stands."""
-    view = visit.api.status(run)
-    estimate = visit.api.finish(view.stored)
-    rows = task_rows(visit, view, _touched(view, keys))
+    touched = _touched(view, keys)
+    whys = visit.api.whys(view.stored, touched)
+    rows = task_rows(visit, view, whys, touched)
     changed = {f"task-{row.address}": frame.part(PARTS, "task_row", view.run, row) for row in rows}
-    return {"head": frame.part(PARTS, "run_head", head(visit, view, estimate)), **changed}, RunNow(view, rows, estimate)
+    return {"head": frame.part(PARTS, "run_head", head(visit, view, whys, estimate)), **changed}, RunNow(
+        visit.now, view, rows, estimate
+    )
 
 
 def _touched(view: RunView, keys: Iterable[TaskKey]) -> set[TaskKey]:

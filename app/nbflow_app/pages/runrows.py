@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 from markupsafe import Markup
 
 from nbflow.run import Run
 from nbflow.states import RunKind, RunState
 from nbflow.text import took
+from nbflow_app.pages.taskrows import since
 from nbflow_app.visit import Visit
 
 KINDS = {RunKind.SCHEDULED: "by schedule", RunKind.MANUAL: "by hand", RunKind.BACKFILL: "backfill"}
@@ -21,10 +23,10 @@ class RunRow:
     pipeline: str
     state: RunState
     run_date: str
-    began: str
+    trigger: str
     """How it came to be: `by schedule`, `by hand, ada`."""
-    created: Markup
-    took: str
+    started: Markup
+    took: Markup
 
 
 def run_rows(visit: Visit, runs: Iterable[Run]) -> list[RunRow]:
@@ -34,12 +36,26 @@ def run_rows(visit: Visit, runs: Iterable[Run]) -> list[RunRow]:
             pipeline=run.pipeline,
             state=run.state,
             run_date=run.run_date.isoformat(),
-            began=origin(run),
-            created=visit.time(run.started_at or run.created_at),
-            took=took(run.started_at, run.ended_at, visit.now),
+            trigger=origin(run),
+            started=run_started(visit, run),
+            took=run_took(run, visit.now),
         )
         for run in runs
     ]
+
+
+def run_started(visit: Visit, run: Run) -> Markup:
+    """Of one that has not started, when it was created."""
+    if run.started_at:
+        return visit.time(run.started_at)
+    return Markup('<span class="nb-dim">created {}</span>').format(visit.time(run.created_at))
+
+
+def run_took(run: Run, now: datetime) -> Markup:
+    """Of one that goes on, a number that the page counts on."""
+    if run.started_at and not run.ended_at:
+        return since(run.started_at, now)
+    return Markup(took(run.started_at, run.ended_at))
 
 
 def origin(run: Run) -> str:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from markupsafe import Markup
 
-from nbflow.api import RunView
+from nbflow.api import RunView, Whys
 from nbflow.model import TaskKey, TaskName
 from nbflow.run import Attempt, TaskRun
 from nbflow.states import TaskState
@@ -43,13 +43,12 @@ class TaskRow:
     """The address of its latest notebook below the run, at the failing cell; empty before the first attempt."""
 
 
-def task_rows(visit: Visit, view: RunView, keys: Iterable[TaskKey] | None = None) -> list[TaskRow]:
+def task_rows(visit: Visit, view: RunView, whys: Whys, keys: Iterable[TaskKey] | None = None) -> list[TaskRow]:
     """All of a run, or those named, in the run's order."""
     wanted = set(view.tasks if keys is None else keys)
-    whys = visit.api.whys(view.stored) if any(not view.tasks[key].state.is_terminal for key in wanted) else {}
     usual = visit.api.usual_seconds(view.run.pipeline)
     return [
-        _row(visit, view, task_run, view.attempts.get(key, ()), whys, usual)
+        _row(visit, view, task_run, view.attempts.get(key, ()), whys.tasks, usual)
         for key, task_run in view.tasks.items()
         if key in wanted
     ]

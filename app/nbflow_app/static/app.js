@@ -9,32 +9,90 @@ root.classList.add("nb-script");
 
 const cookie = (name, value) => { document.cookie = `${name}=${encodeURIComponent(value)};path=${base || "/"};max-age=31536000;samesite=lax`; };
 const parsed = (html) => new DOMParser().parseFromString(html, "text/html");
+const made = (tag, about = {}, ...inside) => {
+  const element = Object.assign(document.createElement(tag), about);
+  element.append(...inside);
+  return element;
+};
 const typing = () => /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement?.tagName ?? "");
 
 /* --- staying fresh ----------------------------------------------------------------------------------------------- */
 
-const original = new WeakMap();  // parts as they came, before a frame was put into them
-function replace(old, fresh) {
-  if ((original.get(old) ?? old.outerHTML) === fresh.outerHTML) return;
-  original.set(fresh, fresh.outerHTML);
-  const focused = old.contains(document.activeElement) ? document.activeElement.id || document.activeElement.getAttribute("href") : null;
-  const open = [...old.querySelectorAll("details[open]")].map((each) => each.id).filter(Boolean);
-  old.replaceWith(fresh);
-  frame(fresh);
-  for (const id of open) document.getElementById(id)?.setAttribute("open", "");
-  if (focused) [...fresh.querySelectorAll("a, button, input, select, summary")].find((each) => each.id === focused || each.getAttribute("href") === focused)?.focus();
+/* Let `old` become what `fresh` is. What is still there stays the same element, known by its id or address, else by its
+   place: it keeps the focus, a press that is half done, what is selected or scrolled, and the details that were opened.
+   A field takes what came, unless somebody `keeps` it; whoever has chosen all of its text has chosen all of the new one. */
+function become(old, fresh, keeps = inUse) {
+  if (old.isEqualNode(fresh) && !old.matches(FIELDS) && !old.querySelector(FIELDS)) return;
+  const was = old.value, is_all = old === document.activeElement && old.selectionStart === 0 && old.selectionEnd === was.length;
+  for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name) && name !== "open") old.removeAttribute(name);
+  for (const { name, value } of fresh.attributes) if (name !== "open" && old.getAttribute(name) !== value) old.setAttribute(name, value);
+  refill(old, fresh, keeps);
+  if (!old.matches(FIELDS) || keeps(old)) return;
+  if (/^(checkbox|radio)$/.test(old.type)) old.checked = fresh.checked; else if (old.value !== fresh.value) old.value = fresh.value;
+  if (is_all && old.value !== was) old.select();
+}
+const FIELDS = "input, select, textarea";
+const inUse = (field) => field === document.activeElement;
+
+function refill(old, fresh, keeps = inUse) {
+  const rest = [...old.childNodes];
+  const parts = [...fresh.childNodes].map((part) => {
+    const at = rest.findIndex((each) => isAlike(each, part));
+    if (at < 0) return part;
+    const [known] = rest.splice(at, 1);
+    if (known.nodeType !== Node.ELEMENT_NODE) { if (known.data !== part.data) known.data = part.data; }
+    else if (!framed.has(known)) become(known, part, keeps);
+    return known;
+  });
+  for (const each of rest) each.remove();
+  let next = old.firstChild;
+  for (const part of parts) {
+    if (part === next) { next = next.nextSibling; continue; }
+    const is_new = part.parentNode !== old;
+    old.insertBefore(part, next);
+    if (is_new && part.nodeType === Node.ELEMENT_NODE) frame(part);
+  }
+}
+const framed = new WeakMap();  // places of outputs as they came, before a frame was put into them
+const named = (node) => node.getAttribute?.("id") ?? node.getAttribute?.("href") ?? "";  // a form's `id` may be a field of it
+const isAlike = (old, fresh) => old.nodeName === fresh.nodeName && named(old) === named(fresh)
+  && (!framed.has(old) || framed.get(old) === fresh.outerHTML);
+
+/* Put new parts in the place of old ones: pairs of both. Whoever had the focus has it afterwards. */
+function renewed(pairs) {
+  const held = document.activeElement;
+  for (const [old, fresh] of pairs) become(old, fresh);
+  if (held.isConnected && document.activeElement !== held) held.focus({ preventScroll: true });
+  count();
 }
 
-/* Fetch an address and put its live parts in the place of ours; only those named, if any are. */
-async function refresh(address = location.href, only = null) {
+/* Show `items` as the entries of a list. Those that are what they were stay as they are, with the focus and with a press
+   that is half done; the focus of one that goes is taken by the entry of the same name, or by the one in its place. */
+function renew(list, items, name, entry) {
+  const old = [...list.children], held = document.activeElement;
+  const at = old.findIndex((row) => row.contains(held)), had = old[at];
+  const control = had ? controls(had).indexOf(held) : 0;
+  const rows = items.map((item) => {
+    const shows = JSON.stringify(item), known = old.findIndex((row) => row.shows === shows);
+    return known < 0 ? Object.assign(entry(item), { shows, called: name(item) }) : old.splice(known, 1)[0];
+  });
+  for (const row of old) row.remove();
+  rows.forEach((row, place) => { if (list.children[place] !== row) list.insertBefore(row, list.children[place] ?? null); });
+  if (!had || document.activeElement === held) return;
+  const heir = had.isConnected ? had : rows.find((row) => row.called === had.called) ?? rows[Math.min(at, rows.length - 1)];
+  if (heir) (controls(heir)[control] ?? controls(heir)[0])?.focus();
+}
+const controls = (row) => [...row.querySelectorAll("a, button:not(:disabled)")];
+
+/* Fetch an address and show its live parts. Only the last answer that was asked for is shown. */
+let asked = 0;
+async function refresh(address = location.href) {
+  const mine = asked += 1;
   const answer = await fetch(address, { headers: { Accept: "text/html" } });
-  if (!answer.ok) return;
-  const fresh = parsed(await answer.text());
-  for (const old of main.querySelectorAll("[data-live]")) {
-    const part = fresh.getElementById(old.id);
-    if (part && (!only || only === old.id)) replace(old, document.adoptNode(part));
-  }
-  count();
+  const text = answer.ok ? await answer.text() : "";
+  if (!text || mine !== asked) return;
+  const fresh = parsed(text);
+  renewed([...main.querySelectorAll("[data-live]")].map((old) => [old, fresh.getElementById(old.id)]).filter(([, part]) => part));
 }
 
 /* At most one refresh a second, and none while the page is hidden. */
@@ -48,40 +106,47 @@ function refreshSoon() {
 document.addEventListener("visibilitychange", () => { if (wanted && !document.hidden) refreshSoon(); });
 
 function patch(parts) {
-  for (const [id, html] of Object.entries(parts)) {
-    const old = document.getElementById(id);
+  const pairs = Object.entries(parts).map(([id, html]) => {
     const holder = document.createElement("template");
     holder.innerHTML = html.trim();
-    if (old && holder.content.firstElementChild) replace(old, holder.content.firstElementChild);
-  }
-  count();
+    return [document.getElementById(id), holder.content.firstElementChild];
+  });
+  renewed(pairs.filter(([old, fresh]) => old && fresh));
 }
 
 function listen() {
-  const watch = main.dataset.watch;
+  const { watch, seen, upto } = main.dataset;
   if (!watch) return;
-  const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-  const socket = new WebSocket(`${scheme}//${location.host}${base}/live?watch=${encodeURIComponent(watch)}`);
-  socket.onmessage = (event) => {
-    const news = JSON.parse(event.data);
+  const socket = watching({ watch, seen, upto }, (news) => {
     if (news.parts) patch(news.parts);
     if (news.refresh) refreshSoon();
     document.dispatchEvent(new CustomEvent("nbflow:news", { detail: news }));
-  };
+  });
   socket.onclose = () => { if (!leaving) lost(); };
+}
+
+function watching(fields, heard) {
+  const scheme = location.protocol === "https:" ? "wss:" : "ws:";
+  const socket = new WebSocket(`${scheme}//${location.host}${base}/live?${new URLSearchParams(fields)}`);
+  socket.onmessage = (event) => heard(JSON.parse(event.data));
+  return socket;
 }
 
 let leaving = false;
 addEventListener("pagehide", () => { leaving = true; });
 addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 
-/* Say so, ask until the server answers, then load the page again: all that was chosen is in its address. */
+/* Say so, ask until the server answers, then load the page again: all that was chosen is in its address. What is typed
+   into a form is not, so that a form that is open is waited for. */
 function lost() {
   if (document.querySelector(".nb-banner")) return;
-  say("Connection lost. Trying again…");
+  const banner = say("Connection lost. Trying again…");
   const ask = async () => {
     const answer = await fetch(`${base}/healthz`, { cache: "no-store" }).catch(() => null);
-    if (answer?.ok) location.reload(); else setTimeout(ask, 1000 + Math.random() * 1000);
+    const is_open = document.querySelector("dialog[open] form, [data-touched]");
+    if (answer?.ok && !is_open) { location.reload(); return; }
+    banner.textContent = answer?.ok ? "Connected again. The page is loaded anew when the form is sent or closed." : "Connection lost. Trying again…";
+    setTimeout(ask, 1000 + Math.random() * 1000);
   };
   setTimeout(ask, 500);
 }
@@ -119,7 +184,7 @@ async function filter(form) {
   const fields = new URLSearchParams([...new FormData(form)].filter(([, value]) => value));
   const address = `${location.pathname}${fields.size ? `?${fields}` : ""}`;
   history.replaceState(null, "", address);
-  await refresh(address, form.dataset.filter);
+  await refresh(address);
 }
 document.addEventListener("input", (event) => {
   const form = event.target.closest("form[data-filter]");
@@ -132,17 +197,40 @@ document.addEventListener("submit", (event) => {
   const form = event.target.closest("form[data-filter]");
   if (form) { event.preventDefault(); filter(form); }
 });
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "ArrowDown" || !event.target.matches?.("form[data-filter] [data-search]")) return;
+  event.preventDefault();
+  step(1);
+});
+
+/* A list is narrowed to the entries that have all words; what is chosen stays in sight. */
+document.addEventListener("input", (event) => {
+  const list = document.getElementById(event.target.dataset?.narrows ?? "");
+  if (!list) return;
+  const words = event.target.value.toLowerCase().split(/\s+/);
+  for (const each of list.children) {
+    each.hidden = !each.querySelector(":checked") && !words.every((word) => each.textContent.toLowerCase().includes(word));
+  }
+});
+document.addEventListener("keydown", (event) => {
+  const button = event.key === "Enter" && document.getElementById(event.target.dataset?.presses ?? "");
+  if (button) { event.preventDefault(); button.click(); }
+});
 
 /* --- forms in dialogs ----------------------------------------------------------------------------------------------- */
 
+let opening = null;  // the dialog that is on its way: pressed twice it opens once, and of two the last one opens
 async function openDialog(address) {
-  const answer = await fetch(address, { headers: { Accept: "text/html" } });
-  if (answer.redirected && !answer.ok) { location.assign(address); return; }
-  const page = parsed(await answer.text());
-  const dialog = document.createElement("dialog");
-  dialog.className = "nb-dialog";
+  if (opening === address) return;
+  opening = address;
+  const answer = await fetch(address, { headers: { Accept: "text/html" } }).catch(() => null);
+  const text = await answer?.text().catch(() => null);
+  if (opening !== address) return;
+  opening = null;
+  if (!text || (answer.redirected && !answer.ok)) { location.assign(address); return; }
+  const dialog = made("dialog", { className: "nb-dialog" });
   dialog.dataset.address = address;
-  fill(dialog, page);
+  fill(dialog, parsed(text));
   document.body.append(dialog);
   dialog.addEventListener("close", () => dialog.remove());
   dialog.showModal();
@@ -161,24 +249,26 @@ function fill(dialog, page) {
 }
 
 document.addEventListener("click", (event) => {
-  if (event.target.closest("[data-close]")) { event.target.closest("dialog")?.close(); event.preventDefault(); return; }
+  const open = event.target.closest("[data-close]") && event.target.closest("dialog");
+  if (open) { open.close(); event.preventDefault(); return; }  // on a page of its own it is a link
   if (event.target.matches?.("dialog")) { event.target.close(); return; }
   const link = event.target.closest("a[data-dialog]");
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
   event.preventDefault();
   document.querySelector("dialog.nb-dialog")?.close();
-  openDialog(link.href).catch(() => location.assign(link.href));
+  openDialog(link.href);
 });
 
-/* A choice in a dialog changes what it shows: ask again with the fields as they are. */
+/* A choice in a form changes what it shows: ask again with the fields as they are. */
 document.addEventListener("change", async (event) => {
-  const form = event.target.closest("dialog form[data-preview]");
+  const form = event.target.closest("form[data-preview]");
   if (!form || !event.target.matches("[data-asks]")) return;
   const fields = new URLSearchParams([...new FormData(form)].filter(([name, value]) => value && name !== "_xsrf"));
+  const asked = form.dataset.asked = String(Number(form.dataset.asked ?? 0) + 1);
   const answer = await fetch(`${form.action}?${fields}`, { headers: { Accept: "text/html" } });
   const fresh = parsed(await answer.text()).getElementById("preview");
   const old = form.querySelector("#preview");
-  if (fresh && old) old.replaceWith(document.adoptNode(fresh));
+  if (fresh && old && form.dataset.asked === asked) renewed([[old, fresh]]);
 });
 
 document.addEventListener("submit", async (event) => {
@@ -197,12 +287,14 @@ document.addEventListener("submit", async (event) => {
     form.closest("dialog").close();
     const here = location.pathname;
     if (told.go.split(/[?#]/)[0] !== here) { location.assign(told.go); return; }
-    if (told.note) setTimeout((banner) => banner.remove(), 5000, say(told.note));
+    if (told.note) setTimeout((banner) => banner.remove(), Math.max(5000, 80 * told.note.length), say(told.note));
     refreshSoon();
+    document.dispatchEvent(new CustomEvent("nbflow:news", { detail: { refresh: true, go: told.go } }));
     return;
   }
   button.disabled = false;
   button.textContent = before;
+  button.focus();
   let place = form.querySelector("[role=alert]");
   if (!place) {
     place = document.createElement("p");
@@ -214,8 +306,8 @@ document.addEventListener("submit", async (event) => {
 
 /* --- keyboard --------------------------------------------------------------------------------------------------------- */
 
-const KEYS = [["/", "search"], ["j  k", "next and previous row, or failed cell"], ["Enter", "open the row"],
-  ["r", "re-run"], ["t", "trigger"], ["?", "this help"], ["Esc", "close"]];
+const KEYS = [["/", "search"], ["j  k", "next and previous row, or failed cell"], ["↓", "from the search to the first row"], ["Enter", "open the row"],
+  ["r", "re-run"], ["t", "trigger"], ["e", "edit the pipeline"], ["?", "this help"], ["Esc", "close"]];
 
 function help() {
   const dialog = document.createElement("dialog");
@@ -231,27 +323,26 @@ function help() {
 
 function step(by) {
   const cells = [...document.querySelectorAll(".nbx-code.nbx-failed")];
-  const rows = cells.length ? cells : [...document.querySelectorAll("[data-rows] tbody tr")];
-  if (!rows.length) return;
-  const at = rows.findIndex((row) => row.classList.contains("nb-at"));
-  const next = rows[Math.min(rows.length - 1, Math.max(0, at + by))] ?? rows[0];
-  rows[at]?.classList.remove("nb-at");
-  next.classList.add("nb-at");
-  next.scrollIntoView({ block: cells.length ? "start" : "nearest" });
-  (next.querySelector("a") ?? next).focus({ preventScroll: true });
+  const rows = cells.length ? cells : [...document.querySelectorAll("[data-rows] tbody tr")].filter((row) => row.querySelector("a"));
+  const at = rows.findIndex((row) => row.contains(document.activeElement));
+  const next = rows[Math.min(rows.length - 1, Math.max(0, at + by))];
+  next?.scrollIntoView({ block: cells.length ? "start" : "nearest" });
+  next?.querySelector("a, [tabindex]")?.focus({ preventScroll: true });
 }
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || typing() || document.querySelector("dialog[open]")) return;
   const act = {
-    "/": () => document.querySelector("[data-search]")?.focus(),
+    "/": () => { const field = document.querySelector("[data-search]"); if (field) field.focus(); else location.assign(`${base}/pipelines#q`); },
     j: () => step(1), k: () => step(-1), "?": help,
     r: () => document.querySelector("[data-key=r]")?.click(),
     t: () => document.querySelector("[data-key=t]")?.click(),
+    e: () => document.querySelector("[data-key=e]")?.click(),
   }[event.key];
   if (act) { event.preventDefault(); act(); }
 });
 
+document.querySelector("[data-search]:target")?.focus();
 document.querySelector("[data-keys]")?.addEventListener("click", help);
 document.querySelector("[data-theme-switch]")?.addEventListener("click", () => {
   const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
@@ -275,19 +366,21 @@ document.querySelectorAll("[data-drawing]").forEach(draw);
 
 /* --- an executed notebook --------------------------------------------------------------------------------------------- */
 
-/* The failing cell is in view on arrival, unless the address names another one. */
-const notebook = document.getElementById("notebook");
+/* The failing cell is in view on arrival, unless the address names another one; where all of it is in view, nothing moves. */
+const notebook = () => document.getElementById("notebook");
 function arrive() {
-  const cell = document.getElementById(location.hash.slice(1) || notebook?.dataset.arrive || "-");
+  const cell = document.getElementById(location.hash.slice(1) || notebook()?.dataset.arrive || "-");
   for (let place = cell?.parentElement; place; place = place.parentElement) if (place.tagName === "DETAILS") place.open = true;
-  cell?.scrollIntoView({ block: "start" });
+  const { top, bottom } = cell?.getBoundingClientRect() ?? {};
+  if (top < 0 || bottom > innerHeight) cell.scrollIntoView({ block: "start" });
 }
-if (notebook) { arrive(); addEventListener("hashchange", arrive); }
+if (notebook()) { arrive(); addEventListener("hashchange", arrive); }
 
 /* Outputs with scripts are frames of another origin, loaded when they come into view; they only tell how high they are. */
 const near = new IntersectionObserver((seen) => {
   for (const { target } of seen.filter((each) => each.isIntersecting)) {
     near.unobserve(target);
+    framed.set(target, target.outerHTML);
     const inside = document.createElement("iframe");
     inside.sandbox = "allow-scripts";
     inside.title = `Output of ${target.closest(".nbx-cell")?.getAttribute("aria-label") ?? "a cell"}`;
@@ -295,9 +388,10 @@ const near = new IntersectionObserver((seen) => {
     target.replaceChildren(inside);
   }
 }, { rootMargin: "200px" });
-function frame(part) { part.querySelectorAll("[data-frame]").forEach((each) => near.observe(each)); }
-for (const cell of document.querySelectorAll(".nbx-cell")) original.set(cell, cell.outerHTML);
-if (notebook) frame(notebook);
+function frame(part) {
+  for (const each of part.matches("[data-frame]") ? [part] : part.querySelectorAll("[data-frame]")) near.observe(each);
+}
+frame(document.body);
 addEventListener("message", (event) => {
   if (event.data?.nbx !== "height" || typeof event.data.height !== "number") return;
   for (const frame of document.querySelectorAll("iframe")) {
@@ -306,13 +400,13 @@ addEventListener("message", (event) => {
 });
 
 /* Search: marks what was found without changing the document; Enter goes on to the next. */
-const find = document.querySelector("[data-find]");
 let hits = [], hit = -1;
-function search() {
+const tell = (text) => { document.getElementById("found").textContent = text; };
+function search(wanted) {
   hits = []; hit = -1;
-  const text = find.value.toLowerCase();
+  const text = wanted.toLowerCase();
   if (text.length > 1) {
-    const walker = document.createTreeWalker(notebook, NodeFilter.SHOW_TEXT);
+    const walker = document.createTreeWalker(notebook(), NodeFilter.SHOW_TEXT);
     for (let node = walker.nextNode(); node; node = walker.nextNode()) {
       const inside = node.data.toLowerCase();
       for (let at = inside.indexOf(text); at >= 0 && hits.length < 5000; at = inside.indexOf(text, at + text.length)) {
@@ -323,7 +417,7 @@ function search() {
     }
   }
   if (window.CSS?.highlights) CSS.highlights.set("nb-found", new Highlight(...hits));
-  document.getElementById("found").textContent = text.length > 1 ? `${hits.length} found` : "";
+  tell(text.length > 1 ? `${hits.length} found` : "");
 }
 function nextHit(by) {
   if (!hits.length) return;
@@ -332,11 +426,13 @@ function nextHit(by) {
   for (let above = place; above; above = above.parentElement) if (above.tagName === "DETAILS") above.open = true;
   place.scrollIntoView({ block: "center" });
   if (window.CSS?.highlights) CSS.highlights.set("nb-here", new Highlight(hits[hit]));
-  document.getElementById("found").textContent = `${hit + 1} of ${hits.length}`;
+  tell(`${hit + 1} of ${hits.length}`);
 }
-find?.addEventListener("input", search);
-find?.closest("form").addEventListener("submit", (event) => event.preventDefault());
-find?.addEventListener("keydown", (event) => { if (event.key === "Enter") { event.preventDefault(); nextHit(event.shiftKey ? -1 : 1); } });
+document.addEventListener("input", (event) => { if (event.target.matches("[data-find]")) search(event.target.value); });
+document.addEventListener("submit", (event) => { if (event.target.matches(".nb-find")) event.preventDefault(); });
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && event.target.matches?.("[data-find]")) { event.preventDefault(); nextHit(event.shiftKey ? -1 : 1); }
+});
 
 /* --- begin --------------------------------------------------------------------------------------------------------------- */
 

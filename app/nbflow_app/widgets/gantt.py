@@ -5,9 +5,10 @@ Bars that run grow by the browser's own clock, counted from the server's time; t
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from math import nan
 from typing import Any
 
@@ -32,7 +33,7 @@ from nbflow.states import AttemptState, TaskState
 from nbflow.text import took
 from nbflow_app import theme
 from nbflow_app.widgets import looks
-from nbflow_app.widgets.rows import Rows
+from nbflow_app.widgets.rows import Rows, Sheet
 
 ROW, MOST_ROWS, NAME_WIDTH = 24, 24, 150
 """Pixels of a row; rows that are seen at once; pixels for the name of a task."""
@@ -63,9 +64,9 @@ class Bar:
     why: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Course:
-    """How a run stands: its attempts, and what is expected."""
+    """How a run stands: its attempts, and what is expected. One object for all drawings of the run."""
 
     now: datetime
     bars: Sequence[Bar]
@@ -73,6 +74,74 @@ class Course:
     """When each unfinished task began or will begin, and will end."""
     critical: Collection[str] = ()
     """The tasks that decide when the run ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """The rows from the top, and where the time begins, from which it is counted in seconds."""
+
+    tasks: tuple[str, ...]
+    begin: datetime
+
+    def at(self, when: datetime) -> float:
+        """In tenths."""
+        return round((when - self.begin).total_seconds(), 1)
+
+    def span(self, row: int, left: float, right: float) -> dict[str, Any]:
+        return {"y": -row, "x": round((left + right) / 2, 2), "width": round(right - left, 1)}
+
+
+class Tables:
+    """What is drawn of a course."""
+
+    def __init__(self, axis: Axis, course: Course) -> None:
+        self._axis, self._course = axis, course
+        self._row = {task: at for at, task in enumerate(axis.tasks)}
+        self.shown = [bar for bar in course.bars if bar.task in self._row and (bar.end is None or bar.end > axis.begin)]
+        self.attempts = Sheet({(bar.task, bar.number): self._bar(bar) for bar in self.shown})
+        self.plans = Sheet({task: self._planned(task) for task in axis.tasks})
+        self.critical = Sheet(self._deciding())
+        ends = (*(end for _, end in course.rest.values()), *(bar.end for bar in course.bars if bar.end), course.now)
+        self.last = max(10.0, *map(axis.at, ends))
+
+    def _bar(self, bar: Bar) -> dict[str, Any]:
+        """The browser gives an attempt that runs its width."""
+        left, end = self._axis.at(bar.start), RUNS if bar.end is None else self._axis.at(bar.end)
+        duration = took(bar.start, bar.end) if bar.end else ""
+        said = (theme.label_of(bar.state), duration, f"attempt {bar.number}" if bar.number > 1 else "")
+        return {
+            **self._axis.span(self._row[bar.task], left, max(left, end)),
+            "left": left,
+            "end": end,
+            "name": bar.task,
+            "state": f"@{_as_task(bar.state)}",
+            "detail": " · ".join(filter(None, said)),
+            "why": bar.why,
+        }
+
+    def _planned(self, task: str) -> dict[str, Any]:
+        left, right = map(self._axis.at, self._course.rest[task]) if task in self._course.rest else (nan, nan)
+        return self._axis.span(self._row[task], left, right)
+
+    def _deciding(self) -> dict[Hashable, dict[str, Any]]:
+        """From the first attempt of a critical task to its end, or to the end that is expected."""
+        times: dict[str, list[float]] = {task: [] for task in self._axis.tasks}
+        for bar in self.shown:
+            if bar.task in self._course.critical:
+                times[bar.task] += [self._axis.at(each) for each in (bar.start, bar.end) if each]
+        for task, span in self._course.rest.items():
+            if task in self._course.critical and task in times:
+                times[task] += map(self._axis.at, span)
+        return {
+            task: self._axis.span(self._row[task], min(known, default=nan), max(known, default=nan))
+            for task, known in times.items()
+        }
+
+
+@lru_cache(maxsize=4)
+def tables(axis: Axis, course: Course) -> Tables:
+    """Worked out once for all who watch."""
+    return Tables(axis, course)
 
 
 class Gantt:
@@ -84,87 +153,37 @@ class Gantt:
     """
 
     def __init__(self, tasks: Sequence[str], begin: datetime, course: Course, *, link: str = "") -> None:
-        self._row = {task: -at for at, task in enumerate(tasks)}
-        self._begin = begin
-        self._attempts = Rows(
-            self._bars(course), numbers=(*_SPAN, "left", "end"), texts=("name", "state", "detail", "why")
-        )
-        self._plans = Rows(self._planned(course), numbers=_SPAN, texts=())
-        self._critical = Rows(self._deciding(course), numbers=_SPAN, texts=())
-        self._x = Range1d(0, self._last(course) * 1.05, min_interval=2, syncable=False)
-        self._now = Span(location=self._at(course.now), dimension="height", line_dash="dashed", syncable=False)
+        self._axis = Axis(tuple(tasks), begin)
+        shown = tables(self._axis, course)
+        texts = ("name", "state", "detail", "why")
+        self._attempts = Rows(shown.attempts, numbers=(*_SPAN, "left", "end"), texts=texts)
+        self._plans = Rows(shown.plans, numbers=_SPAN, texts=())
+        self._critical = Rows(shown.critical, numbers=_SPAN, texts=())
+        self._x = Range1d(0, shown.last * 1.05, min_interval=2, syncable=False)
+        self._now = Span(location=self._axis.at(course.now), dimension="height", line_dash="dashed", syncable=False)
         self._now.visible = _is_live(course)
-        self.figure = self._draw(course, link)
+        self.figure = self._draw(course, shown.shown, link)
 
     def update(self, course: Course) -> None:
-        self._attempts.put(self._bars(course))
-        self._plans.put(self._planned(course))
-        self._critical.put(self._deciding(course))
+        shown = tables(self._axis, course)
+        self._attempts.put(shown.attempts)
+        self._plans.put(shown.plans)
+        self._critical.put(shown.critical)
         self._now.visible = _is_live(course)
-        if (last := self._last(course)) > self._x.end:
-            self._x.end = last * 1.25
-
-    # --- rows -----------------------------------------------------------------------------------------------------
-
-    def _at(self, when: datetime) -> float:
-        """Seconds from the beginning, in tenths."""
-        return round((when - self._begin).total_seconds(), 1)
-
-    def _shown(self, course: Course) -> list[Bar]:
-        return [bar for bar in course.bars if bar.task in self._row and (bar.end is None or bar.end > self._begin)]
-
-    def _bars(self, course: Course) -> dict[Any, dict[str, Any]]:
-        return {(bar.task, bar.number): self._bar(bar) for bar in self._shown(course)}
-
-    def _bar(self, bar: Bar) -> dict[str, Any]:
-        """The browser gives an attempt that runs its width."""
-        left, end = self._at(bar.start), RUNS if bar.end is None else self._at(bar.end)
-        duration = took(bar.start, bar.end) if bar.end else ""
-        said = (theme.label_of(bar.state), duration, f"attempt {bar.number}" if bar.number > 1 else "")
-        return {
-            **self._span(bar.task, left, max(left, end)),
-            "left": left,
-            "end": end,
-            "name": bar.task,
-            "state": f"@{_as_task(bar.state)}",
-            "detail": " · ".join(filter(None, said)),
-            "why": bar.why,
-        }
-
-    def _planned(self, course: Course) -> dict[Any, dict[str, Any]]:
-        spans = {task: map(self._at, course.rest[task]) for task in self._row if task in course.rest}
-        return {task: self._span(task, *spans.get(task, (nan, nan))) for task in self._row}
-
-    def _deciding(self, course: Course) -> dict[Any, dict[str, Any]]:
-        """From the first attempt of a critical task to its end, or to the end that is expected."""
-        times: dict[str, list[float]] = {task: [] for task in self._row}
-        for bar in self._shown(course):
-            if bar.task in course.critical:
-                times[bar.task] += [self._at(each) for each in (bar.start, bar.end) if each]
-        for task, span in course.rest.items():
-            if task in course.critical and task in times:
-                times[task] += map(self._at, span)
-        return {
-            task: self._span(task, min(known, default=nan), max(known, default=nan)) for task, known in times.items()
-        }
-
-    def _span(self, task: str, left: float, right: float) -> dict[str, Any]:
-        return {"y": self._row[task], "x": round((left + right) / 2, 2), "width": round(right - left, 1)}
-
-    def _last(self, course: Course) -> float:
-        times = [*(end for _, end in course.rest.values()), *(bar.end for bar in course.bars if bar.end), course.now]
-        return max(10.0, *map(self._at, times))
+        if shown.last > self._x.end:
+            self._x.end = shown.last * 1.25
 
     # --- what is drawn --------------------------------------------------------------------------------------------
 
-    def _draw(self, course: Course, link: str) -> figure:
-        seen = min(MOST_ROWS, max(1, len(self._row)))
-        first = self._first_row(course, seen)
-        y = Range1d(0.4 - first - seen, 0.6 - first, bounds=(0.4 - len(self._row), 0.6), syncable=False)
+    def _draw(self, course: Course, bars: Sequence[Bar], link: str) -> figure:
+        tasks = self._axis.tasks
+        seen = min(MOST_ROWS, max(1, len(tasks)))
+        first = self._first_row(bars, seen)
+        y = Range1d(0.4 - first - seen, 0.6 - first, bounds=(0.4 - len(tasks), 0.6), syncable=False)
         plot = looks.canvas(
             height=seen * ROW + 110, x_range=self._x, y_range=y, x_axis_type="linear", y_axis_type="linear"
         )
-        _dress(plot, list(self._row))
+        _dress(plot, tasks)
         mappers = looks.Mappers()
         plot.add_layout(self._now)
         drawn = {
@@ -180,7 +199,7 @@ class Gantt:
                 "axes": [*plot.xaxis, *plot.yaxis],
                 "grid": plot.xgrid[0],
                 "now": self._now,
-                "started": self._at(course.now),
+                "started": self._axis.at(course.now),
                 "link": link,
             },
             code=looks.script("theme.js", "gantt.js"),
@@ -190,11 +209,13 @@ class Gantt:
         _add_tools(plot, drawn["attempts"], script)
         return plot
 
-    def _first_row(self, course: Course, seen: int) -> int:
+    def _first_row(self, bars: Sequence[Bar], seen: int) -> int:
         """The row at the top, such that what failed or runs is in sight."""
         wanted = {AttemptState.FAILED, AttemptState.LOST, AttemptState.RUNNING}
-        rows = [-self._row[bar.task] for bar in self._shown(course) if bar.state in wanted]
-        return min(max(0, min(rows, default=0) - seen // 2), max(0, len(self._row) - seen))
+        urgent = {bar.task for bar in bars if bar.state in wanted}
+        tasks = self._axis.tasks
+        first = next((at for at, task in enumerate(tasks) if task in urgent), 0)
+        return min(max(0, first - seen // 2), max(0, len(tasks) - seen))
 
 
 def _is_live(course: Course) -> bool:

@@ -1,29 +1,26 @@
 // The graph in the browser: the colours of the theme, zoom and labels, fit and find, lit edges, links.
 // One script for all events of one graph; what it changes stays in the browser.
 
-// Scales, in screen pixels for a pixel of the layout:
-const LARGEST = 2 // the limit of zooming in
-const ALL = 0.68, READABLE = 0.8 // a graph that would be smaller than ALL as a whole begins READABLE instead
-const DETAILS = 0.72, NAMES = 0.55, ICONS = 0.36 // from where each can be read; without icons a box is a spot of colour
-
-let view = null
-export default (args, from, data) => {
-  view ??= new View(args)
-  view.hear(from, data)
+// Kept at the plot: two events at once make Bokeh compile this module twice.
+export default (args, from, data, {index}) => {
+  args.plot.graph ??= new View(args, index)
+  args.plot.graph.hear(from, data)
 }
 
 class View {
-  constructor(args) {
+  constructor(args, index) {
     Object.assign(this, args)
-    this.width = 0
-    this.marks = null
+    const [width, height] = this.size
+    this.sight = new Sight(this.plot, () => ({left: 0, right: width, low: -height, high: 0}), () => this.moved())
+    this.minimap = new Minimap(index.find_one(this.plot), this.sight, () => this.spots(), this.boxSize)
     follow_theme(this.themes, theme => this.paint(theme))
+    this.boxes.data_source.connect(this.boxes.data_source.patching, () => this.minimap.draw())
   }
 
   hear(from, data) {
     if (from === this.plot) this.resized()
     else if (from === this.plot.x_range) this.moved()
-    else if (from === this.fit) this.show_all()
+    else if (from === this.fit) this.sight.show_all()
     else if (from === this.find) this.show_wanted()
     else if (from.type === "TapTool") this.open(data)
     else this.light(from)
@@ -42,91 +39,45 @@ class View {
     this.names.glyph.text_color = {value: theme.text}
     this.details.glyph.text_color = {value: theme.dim}
     this.hands.glyph.line_color = {value: theme.dim}
+    this.minimap.draw(theme)
   }
 
   // --- where one looks ---
 
-  get scale() {
-    return this.width / (this.plot.x_range.end - this.plot.x_range.start)
-  }
-
   resized() {
-    const {properties, x_range, y_range} = this.plot
-    const [width, height] = [properties.inner_width, properties.inner_height].map(
-      each => each.is_unset ? 0 : each.get_value())
-    if (!width || !height) return
-    const is_first = !this.width
-    const [x, y] = [(x_range.start + x_range.end) / 2, (y_range.start + y_range.end) / 2]
-    const scale = is_first ? 1 : this.scale
-    this.width = width
-    this.height = height
-    const smallest = Math.min(0.5, this.scale_of_all() * 0.8)
-    x_range.setv({min_interval: this.width / LARGEST, max_interval: this.width / smallest})
-    y_range.setv({min_interval: this.height / LARGEST, max_interval: this.height / smallest})
-    if (!is_first) this.look_at(x, y, scale)
-    else if (this.scale_of_all() >= ALL) this.show_all()
+    if (!this.sight.resized()) return
+    if (this.sight.scale_of_all() >= ALL) this.sight.show_all()
     else this.show_wanted()
   }
 
-  scale_of_all() {
-    const [width, height] = this.size
-    return Math.min(1, this.width / (width + 32), this.height / (height + 32))
-  }
-
-  show_all() {
-    const [width, height] = this.size
-    this.look_at(width / 2, -height / 2, this.scale_of_all())
-  }
-
-  // What failed or runs in the middle, and as little as can be of the empty space around the graph.
+  // What failed or runs in the middle, else where the pipeline begins.
   show_wanted() {
-    const [width, height] = this.size
-    const scale = READABLE
     const {x, y, state} = this.boxes.data_source.data
     const first = this.wanted.map(each => state.indexOf(each)).find(row => row >= 0) ?? null
-    const inside = (at, half, low, high) =>
-      low + half * 2 > high ? (low + high) / 2 : Math.min(Math.max(at, low + half), high - half)
-    const [half_x, half_y] = [this.width / scale / 2, this.height / scale / 2]
-    const at_x = first === null ? 0 : x[first]
-    const at_y = first === null ? y[x.indexOf(Math.min(...x))] : y[first]
-    const margin = 20
-    this.look_at(inside(at_x, half_x, -margin, width + margin), inside(at_y, half_y, -height - margin, margin), scale)
+    if (first === null) this.sight.show(0, y[x.indexOf(Math.min(...x))])
+    else this.sight.show(x[first], y[first])
   }
 
-  look_at(x, y, scale) {
-    const [half_x, half_y] = [this.width / scale / 2, this.height / scale / 2]
-    this.plot.x_range.setv({start: x - half_x, end: x + half_x})
-    this.plot.y_range.setv({start: y - half_y, end: y + half_y})
-    this.moved()
-  }
-
-  // Texts and lines grow with the boxes; what could not be read is left out.
   moved() {
-    if (!this.width) return
-    const scale = this.scale
-    const marks = Math.round(scale * 24)
-    if (marks === this.marks) return
-    this.marks = marks
-    const steps = marks / 24
-    const size = (glyph, pixels) => { glyph.text_font_size = {value: `${Math.round(pixels * 2) / 2}px`} }
-    this.names.visible = scale >= NAMES
-    this.details.visible = scale >= DETAILS
-    size(this.names.glyph, 13 * steps)
-    size(this.details.glyph, 11 * steps)
-    this.names.glyph.y.transform.value = this.details.visible ? 8 : 0
-    this.icons.glyph.x.transform.value = this.names.visible ? this.iconAt : 0
-    this.icons.visible = this.hands.visible = scale >= ICONS
-    this.icons.glyph.size = {value: 17 * steps}
-    this.icons.glyph.line_width = {value: 2 * steps}
+    if (!this.sight.width) return
+    this.minimap.draw()
+    const {scale} = this.sight
+    const steps = grow(this, scale, this.iconAt)
+    if (steps === null) return
+    this.hands.visible = this.icons.visible
     this.hands.glyph.size = {value: 12 * steps}
     this.hands.glyph.line_width = {value: 1.5 * steps}
-    this.arrows.glyph.size = {value: Math.min(12, Math.max(3, 9 * steps))}
-    this.edges.glyph.line_width = {value: Math.min(2, Math.max(0.7, 1.5 * steps))}
     const is_far = scale < ICONS
     if (is_far !== this.is_far) {
       this.is_far = is_far
       this.fillColours.palette = is_far ? this.theme.line : this.theme.fill
     }
+  }
+
+  spots() {
+    const {x, y, state} = this.boxes.data_source.data
+    const {factors, palette} = this.lineColours
+    return {x, y, colour: row => palette[factors.indexOf(state[row])]}
   }
 
   // --- what one points at ---

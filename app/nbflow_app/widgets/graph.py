@@ -18,11 +18,9 @@ import numpy as np
 from bokeh.core.properties import value
 from bokeh.events import MouseMove
 from bokeh.models import (
-    Bezier,
     ColumnDataSource,
     CustomJS,
     Dodge,
-    Glyph,
     GlyphRenderer,
     HoverTool,
     PanTool,
@@ -30,20 +28,16 @@ from bokeh.models import (
     Rect,
     Scatter,
     TapTool,
-    Text,
     WheelZoomTool,
 )
 from bokeh.plotting import figure
 
 from nbflow.states import TaskState
 from nbflow_app import theme
-from nbflow_app.layout import HEIGHT, WIDTH, Layout, Point
-from nbflow_app.widgets import looks
+from nbflow_app.layout import HEIGHT, HIGHEST, WIDTH, Layout, Point
+from nbflow_app.widgets import boxes, looks
 
 Column: TypeAlias = "list[str] | np.ndarray[Any, np.dtype[np.float32]]"
-
-ICON_AT, TEXT_AT, TEXT_WIDTH = 21, 40, 132
-"""Pixels from the left side of a box; and what is left for the text."""
 
 WANTED = (TaskState.FAILED, TaskState.RUNNING, TaskState.RETRY_WAIT, TaskState.QUEUED)
 """What a person wants to see first."""
@@ -69,8 +63,7 @@ class Node:
 class Graph:
     """`figure` goes into the page; `update` says how the tasks stand now.
 
-    A tap on a task opens `link` followed by its name, or calls `on_tap`. Without a `height` it is as high as its tasks
-    need, within reason.
+    A tap on a task opens `link` followed by its name, or calls `on_tap`.
     """
 
     def __init__(
@@ -78,7 +71,7 @@ class Graph:
         laid: Layout,
         nodes: Mapping[str, Node],
         *,
-        height: int | None = None,
+        height: int = HIGHEST,
         link: str = "",
         on_tap: Callable[[str], None] | None = None,
     ) -> None:
@@ -86,7 +79,7 @@ class Graph:
         self._rows = {name: row for row, name in enumerate(self._nodes)}
         self._source = ColumnDataSource(_columns(laid, self._nodes), syncable=False)
         self._hands = ColumnDataSource(self._set_by_hand(), syncable=False)
-        self.figure = self._draw(height or round(min(640, max(200, laid.height + 90))), link)
+        self.figure = self._draw(height, link)
         if on_tap:
             names = list(self._rows)
             chosen = self._source.selected
@@ -123,15 +116,17 @@ class Graph:
         lit = ColumnDataSource({column: [] for column in edges.data}, syncable=False)
         ends = ColumnDataSource(_ends(self._laid), syncable=False)
         mappers = looks.Mappers()
+        icons = {f"@{state}": theme.look_of(state).icon for state in TaskState}
+        icon = boxes.icon("state", icons, mappers.line("state"), mappers.solid("state"))
         drawn = {
-            "edges": _add(plot, edges, _curve(1.5)),
-            "arrows": _add(plot, ends, Scatter(x="x", y="y", marker="triangle", angle=-np.pi / 2, line_color=None)),
-            "lit": _add(plot, lit, _curve(3)),
+            "edges": boxes.add(plot, edges, boxes.curve(1.5)),
+            "arrows": boxes.add(plot, ends, boxes.arrows()),
+            "lit": boxes.add(plot, lit, boxes.curve(3)),
             "boxes": self._add_boxes(plot, mappers),
-            "icons": _add(plot, self._source, _icon(mappers)),
-            "hands": _add(plot, self._hands, _pencil()),
-            "names": _add(plot, self._source, _text("label", 8, bold=True)),
-            "details": _add(plot, self._source, _text("detail", -9)),
+            "icons": boxes.add(plot, self._source, icon),
+            "hands": boxes.add(plot, self._hands, _pencil()),
+            "names": boxes.add(plot, self._source, boxes.text("label", 8, bold=True)),
+            "details": boxes.add(plot, self._source, boxes.text("detail", -9)),
         }
         for name, renderer in drawn.items():
             renderer.name = name
@@ -141,10 +136,9 @@ class Graph:
     def _add_boxes(self, plot: figure, mappers: looks.Mappers) -> GlyphRenderer:
         def box(width: float) -> Rect:
             colours = {"fill_color": mappers.fill("state"), "line_color": mappers.line("state")}
-            size = {"width": WIDTH, "height": HEIGHT, "border_radius": 9}
-            return Rect(x="x", y="y", line_width=width, syncable=False, **size, **colours)
+            return Rect(x="x", y="y", line_width=width, syncable=False, **boxes.BOX, **colours)
 
-        return _add(plot, self._source, box(1.6), hover_glyph=box(3), selection_glyph=box(3))
+        return boxes.add(plot, self._source, box(1.6), hover_glyph=box(3), selection_glyph=box(3))
 
     def _add_tools(self, plot: figure, drawn: Mapping[str, GlyphRenderer], mappers: looks.Mappers, link: str) -> None:
         buttons = looks.buttons(fit="Show all tasks", find="Go to what failed or runs")
@@ -158,11 +152,11 @@ class Graph:
                 "find": find,
                 "wanted": [f"@{state}" for state in WANTED],
                 "link": link,
-                "iconAt": ICON_AT - WIDTH / 2,
+                "iconAt": boxes.ICON_AT - WIDTH / 2,
                 "size": [self._laid.width, self._laid.height],
                 "boxSize": [WIDTH, HEIGHT],
             },
-            code=looks.script("theme.js", "graph.js"),
+            code=looks.script(*boxes.SCRIPTS, "graph.js"),
         )
         fit.callback = find.callback = script
         hover = HoverTool(
@@ -206,7 +200,7 @@ def _columns(laid: Layout, nodes: Mapping[str, Node]) -> dict[str, Column]:
 
 def _texts(name: str, node: Node) -> dict[str, str]:
     return {
-        "label": looks.fitted(node.label or name, TEXT_WIDTH, size=13, bold=True),
+        "label": looks.fitted(node.label or name, boxes.TEXT_WIDTH, size=boxes.NAME_SIZE, bold=True),
         "state": f"@{node.state}",
         "detail": node.detail,
         "why": node.why,
@@ -226,47 +220,7 @@ def _ends(laid: Layout) -> dict[str, Column]:
     return {"x": ends[:, 0] - 4, "y": -ends[:, 1]}
 
 
-# --- glyphs -------------------------------------------------------------------------------------------------------
-
-
-def _add(plot: figure, source: ColumnDataSource, glyph: Glyph, **glyphs: Glyph) -> GlyphRenderer:
-    """Chosen boxes stand out by their line; nothing else changes where something is chosen."""
-    return plot.add_glyph(source, glyph, nonselection_glyph=None, **{"selection_glyph": None, **glyphs})
-
-
-def _curve(width: float) -> Bezier:
-    ends = {"x0": "x0", "y0": "y0", "x1": "x1", "y1": "y1"}
-    return Bezier(cx0="middle", cy0="y0", cx1="middle", cy1="y1", line_width=width, syncable=False, **ends)
-
-
-def _icon(mappers: looks.Mappers) -> Scatter:
-    icons = {f"@{state}": theme.look_of(state).icon for state in TaskState}
-    return Scatter(
-        x={"field": "x", "transform": Dodge(value=ICON_AT - WIDTH / 2)},
-        y="y",
-        marker="state",
-        defs={name: looks.marker(icon) for name, icon in icons.items()},
-        line_color=mappers.line("state"),
-        fill_color=mappers.solid("state"),
-        line_cap="round",
-        line_join="round",
-        syncable=False,
-    )
-
-
 def _pencil() -> Scatter:
     at = Dodge(value=WIDTH / 2 - 14)
     marker = {"marker": value("@pencil"), "defs": {"@pencil": looks.marker(theme.PENCIL)}}
     return Scatter(x={"field": "x", "transform": at}, y="y", fill_color=None, syncable=False, **marker)
-
-
-def _text(column: str, up: float, *, bold: bool = False) -> Text:
-    return Text(
-        x={"field": "x", "transform": Dodge(value=TEXT_AT - WIDTH / 2)},
-        y={"field": "y", "transform": Dodge(value=up)},
-        text=column,
-        text_font=value(looks.FONT),
-        text_font_style="bold" if bold else "normal",
-        text_baseline="middle",
-        syncable=False,
-    )

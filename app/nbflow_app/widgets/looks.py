@@ -40,7 +40,12 @@ class Mappers:
     def args(self) -> dict[str, Any]:
         """For a script: the mappers and, for each theme, the colours."""
         mappers = {"lineColours": self._line, "fillColours": self._fill, "solidColours": self._solid}
-        return {**mappers, "themes": {"light": _colours("light"), "dark": _colours("dark")}}
+        return {**mappers, "themes": themes()}
+
+
+def themes() -> dict[str, Any]:
+    """Light and dark → the colours; those of the states in the order of TaskState."""
+    return {screen: _colours(screen) for screen in ("light", "dark")}
 
 
 def _colours(screen: str) -> dict[str, Any]:
@@ -53,6 +58,7 @@ def _colours(screen: str) -> dict[str, Any]:
         "fill": [of(look.fill) for look in states],
         "solid": [of(look.line) if look.icon.is_solid else "#00000000" for look in states],
         "paper": of(theme.PAPER),
+        "raised": of(theme.RAISED),
         "text": of(theme.TEXT),
         "dim": of(theme.DIM),
         "arrow": of(theme.ARROW),
@@ -84,11 +90,14 @@ def canvas(**settings: Any) -> figure:
 def buttons(*, fit: str, find: str) -> tuple[ZoomInTool, ZoomOutTool, CustomAction, CustomAction]:
     """What can be done to a drawing without a mouse wheel."""
     return (
-        ZoomInTool(factor=0.25, description="Zoom in"),
-        ZoomOutTool(factor=0.25, description="Zoom out"),
+        *zooms(),
         CustomAction(icon="maximize", description=fit),
         CustomAction(icon="crosshair", description=find),
     )
+
+
+def zooms() -> tuple[ZoomInTool, ZoomOutTool]:
+    return ZoomInTool(factor=0.25, description="Zoom in"), ZoomOutTool(factor=0.25, description="Zoom out")
 
 
 def tooltip(*columns: str) -> str:

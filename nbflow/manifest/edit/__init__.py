@@ -14,20 +14,26 @@ from nbflow.manifest.edit.commands import (
     SetPipelineKey,
     SetTaskKey,
 )
-from nbflow.manifest.edit.edit import apply
-from nbflow.manifest.edit.history import History
+from nbflow.manifest.edit.draft import Draft, Refused
+from nbflow.manifest.edit.edit import apply, sketch, values_of
+from nbflow.manifest.edit.history import History, Step
 
 __all__ = [
     "AddTask",
     "Command",
     "Connect",
     "Disconnect",
+    "Draft",
     "DuplicateTask",
     "History",
     "MoveTask",
+    "Refused",
     "RemoveTask",
     "RenameTask",
     "SetPipelineKey",
     "SetTaskKey",
+    "Step",
     "apply",
+    "sketch",
+    "values_of",
 ]

@@ -28,7 +28,7 @@ from nbflow.text import did_you_mean
 
 Values = dict[str, Any]
 
-_SHORT = {"retries": "max_retries", "schedule": "cron", "keep": "runs"}
+SHORT = {"retries": "max_retries", "schedule": "cron", "keep": "runs"}
 """The key that a value alone stands for."""
 
 
@@ -200,8 +200,8 @@ def _opened(name: str, value: Any, where: str) -> Values:
     """The mapping under a key: a new one where there is none, and what a shorthand stands for."""
     if value is None:
         return {}
-    if not isinstance(value, dict | list) and name in _SHORT:
-        return {_SHORT[name]: value}
+    if not isinstance(value, dict | list) and name in SHORT:
+        return {SHORT[name]: value}
     if not isinstance(value, dict):
         raise InvalidInput(f"{where} is no mapping, but {describe(value)}", where=where)
     return value

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import groupby
 from typing import Any
 
 from nbflow.errors import InvalidInput, NbflowError, Problem
 from nbflow.manifest import Surroundings, examine
-from nbflow.manifest.document import MOST_LEVELS, Node, read
+from nbflow.manifest.document import MOST_LEVELS, Node
 from nbflow.manifest.edit.changes import change
-from nbflow.manifest.edit.commands import Command
+from nbflow.manifest.edit.commands import Command, Connect, Disconnect, MoveTask, SetPipelineKey, SetTaskKey
 from nbflow.manifest.edit.patches import Overlap, patched
 from nbflow.manifest.edit.places import Entangled
 from nbflow.manifest.edit.rewrite import rewrite, same
+from nbflow.manifest.parts import read
 from nbflow.manifest.report import Report
+from nbflow.model import Pipeline
 
+_QUIET = (SetTaskKey, SetPipelineKey, Connect, Disconnect, MoveTask)
+"""What leaves the names of the tasks alone, and so can be carried out in one reading."""
+_SOMEWHERE = ""
+"""The manifest's path: where it stands is not known here, so neither is what lies outside the project."""
 _KEY_OF_A_TASK = 3
 """How deep in the document `tasks.clean.retries` is."""
 
@@ -26,8 +33,22 @@ def apply(text: str, command: Command) -> str:
     Raises NotFound, Conflict or InvalidInput with the reason, where the command, or what the manifest would then be,
     is wrong: an edit never adds an error to those that the manifest has.
     """
+    return _applied(text, (command,))
+
+
+def apply_all(text: str, commands: Sequence[Command]) -> str:
+    """The text with all commands carried out, or none of them; raises as `apply`."""
+    for is_quiet, run in groupby(commands, key=lambda command: isinstance(command, _QUIET)):
+        for part in (tuple(run),) if is_quiet else ((command,) for command in run):
+            text = _applied(text, part)
+    return text
+
+
+def _applied(text: str, commands: Sequence[Command]) -> str:
     root = _root(text)
-    values = change(root.plain(), command)
+    values = root.plain()
+    for command in commands:
+        values = change(values, command)
     if same(root.plain(), values):
         return text
     edited = _edited(text, root, values)
@@ -35,9 +56,29 @@ def apply(text: str, command: Command) -> str:
     return edited
 
 
+def is_readable(text: str) -> bool:
+    """Whether a command could change it at all."""
+    try:
+        _root(text)
+    except InvalidInput:
+        return False
+    return True
+
+
+def values_of(text: str) -> dict[str, Any]:
+    """What the manifest says, as JSON, whatever is wrong with it. Raises InvalidInput where it cannot be read."""
+    values: dict[str, Any] = _root(text).plain()
+    return values
+
+
+def sketch(text: str) -> Pipeline | None:
+    """The pipeline as far as the text can be understood, whatever is wrong with it; None where it cannot be read."""
+    return examine(_root(text), Report("pipeline.yaml"), Surroundings()) if is_readable(text) else None
+
+
 @lru_cache(maxsize=8)
 def _root(text: str) -> Node:
-    report = Report("pipeline.yaml")
+    report = Report(_SOMEWHERE)
     root = read(text, report.error)
     for problem in report.problems:
         raise InvalidInput(problem.message, where=f"line {problem.line}, column {problem.column}", hint=problem.hint)
@@ -48,7 +89,7 @@ def _root(text: str) -> Node:
 
 @lru_cache(maxsize=8)
 def _errors(text: str) -> tuple[Problem, ...]:
-    report = Report("pipeline.yaml")
+    report = Report(_SOMEWHERE)
     examine(_root(text), report, Surroundings())
     return tuple(problem for problem in report.problems if problem.severity == "error")
 

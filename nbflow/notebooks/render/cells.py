@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from html import escape
@@ -34,10 +34,16 @@ class Fragment:
     cell: ShownCell
 
 
-def fragments(notebook: Notebook, links: Links = NO_LINKS) -> list[Fragment]:
-    """The cells in order; nbflow's banner is not among them, for `banner_html` says it better."""
+def fragments(
+    notebook: Notebook, links: Links = NO_LINKS, only: Collection[int | None] | None = None
+) -> list[Fragment]:
+    """The cells in order, all or those numbers; nbflow's banner is not among them, for `banner_html` says it better."""
     language = language_of(notebook)
-    return [Fragment(key_of(cell.number), cell_html(cell, language, links), cell) for cell in cells_of(notebook)]
+    return [
+        Fragment(key_of(cell.number), cell_html(cell, language, links), cell)
+        for cell in cells_of(notebook)
+        if only is None or cell.number in only
+    ]
 
 
 def cell_html(cell: ShownCell, language: str, links: Links = NO_LINKS) -> str:

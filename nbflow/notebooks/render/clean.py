@@ -54,6 +54,8 @@ def _attribute(tag: str, name: str, value: str) -> str | None:
 _LOADS = re.compile(r"url|image|src|expression|var|env|attr|[\\@/]")
 """In a style: what could load something, or be written in another way."""
 
+NO_DESCRIPTION = "a picture without a description"
+
 _REL = "noopener noreferrer nofollow"
 _CLEANER = nh3.Cleaner(
     tags=_TAGS,
@@ -68,19 +70,31 @@ _CLEANER = nh3.Cleaner(
 
 def clean(html: str) -> str:
     """A harmless fragment, its tags closed; the same again for the same HTML."""
-    # nh3 would add a second attribute in any order. In its output only a tag can end like this.
-    return _CLEANER.clean(html).replace(f'rel="{_REL}">', f'rel="{_REL}" target="_blank">')
+    # nh3 would add a second attribute in any order. In its output only a tag can end like this, or begin like an image.
+    cleaned = _CLEANER.clean(html).replace(f'rel="{_REL}">', f'rel="{_REL}" target="_blank">')
+    return _IMAGE.sub(_described, cleaned)
+
+
+_IMAGE = re.compile(r"<img\b([^>]*)>")
+
+
+def _described(image: re.Match[str]) -> str:
+    """An image that says what it is; in place of one that may not be loaded, its description."""
+    description = re.search(r' alt="([^"]+)"', image[1])
+    said = description[1] if description else NO_DESCRIPTION
+    if ' src="' not in image[1]:
+        return f"<em>[no picture: {said}]</em>".replace("&quot;", '"')
+    return image[0] if ' alt="' in image[1] else f'<img alt="{said}"{image[1]}>'
 
 
 _NEEDED = re.compile(
-    r"<(?:script|iframe|object|embed|canvas|video|audio|form|input|button|select|svg|math|link|style(?!\s+scoped))\b",
-    re.IGNORECASE,
+    r"<(?:script|iframe|object|embed|canvas|video|audio|form|input|button|select|svg|math|link|style(?!\s+scoped))\b"
 )
 
 
 def needs_frame(html: str) -> bool:
     """Cleaning would take away what makes it work. A wrong answer costs looks, never safety."""
-    return _NEEDED.search(html) is not None
+    return _NEEDED.search(html.lower()) is not None
 
 
 _SPACE = b" \t\r\n"

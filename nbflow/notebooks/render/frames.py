@@ -18,9 +18,11 @@ from nbflow.notebooks.texts import text_of
 _PLOTLY, _BOKEH = "application/vnd.plotly.v1+json", "application/vnd.bokehjs_exec.v0+json"
 
 _HEIGHT = """
-new ResizeObserver(() => parent.postMessage({nbx: "height", height: document.documentElement.scrollHeight}, "*"))
-  .observe(document.documentElement)
+new ResizeObserver(() => parent.postMessage({nbx: "height", height: document.body.scrollHeight}, "*"))
+  .observe(document.body)
 """
+
+_STYLE = "body{display:flow-root;margin:0;background:#fff;font:14px system-ui,sans-serif}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +52,8 @@ def frame_page(outputs: Sequence[Mapping[str, Any]], place: int, libraries: Libr
     loaded = "".join(f'<script src="{escape(address)}"></script>' for address in scripts)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Output of a notebook</title>'
-        '<meta name="color-scheme" content="light"><style>body{margin:0;background:#fff;font:14px system-ui,sans-serif}'
-        f"</style>{loaded}</head><body>{body}<script>{_HEIGHT}</script></body></html>"
+        f'<meta name="color-scheme" content="light"><style>{_STYLE}</style>{loaded}</head>'
+        f"<body>{body}<script>{_HEIGHT}</script></body></html>"
     )
 
 

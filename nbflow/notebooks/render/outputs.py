@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from nbflow.notebooks.render.clean import clean, image_source, needs_frame
+from nbflow.notebooks.render.clean import NO_DESCRIPTION, clean, image_source, needs_frame
 from nbflow.notebooks.render.markdown import markdown_html
 from nbflow.notebooks.render.terminal import terminal_html
 from nbflow.notebooks.texts import overwritten, text_of
 from nbflow.text import size_text
 
-LARGEST_TEXT, LARGEST_HTML, LARGEST_IMAGE = 60_000, 120_000, 4_000_000
+LARGEST_TEXT, LARGEST_HTML, LARGEST_IMAGE = 60_000, 90_000, 4_000_000
 """Characters of one output that a page shows."""
 
 IMAGES = ("image/svg+xml", "image/png", "image/jpeg", "image/gif", "image/webp")
@@ -112,7 +112,7 @@ def _image(mime: str, data: str, whole: str, alternative: str) -> str:
     if len(data) > LARGEST_IMAGE:
         return _note("no picture", data, whole)
     source = image_source(mime, data)
-    name = " ".join(alternative.split())[:200] or "a picture without a description"
+    name = " ".join(alternative.split())[:200] or NO_DESCRIPTION
     return f'<img class="nbx-image" alt="{escape(name)}" src="{source}">' if source else ""
 
 

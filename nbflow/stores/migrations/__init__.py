@@ -1,5 +1,6 @@
-"""The schema's history. Opening a database brings it up to date; Alembic is loaded only where there is work for it.
+"""The schema's history. Opening a database brings it up to date; Alembic is loaded only for one of an older nbflow.
 
+An empty database gets the tables as the code has them; a test holds them equal to what all revisions together make.
 Revisions are numbered in order: `v0001_runs.py`, `v0002_…`.
 """
 
@@ -13,7 +14,7 @@ from nbflow.errors import InvalidInput
 from nbflow.stores.database import Database
 from nbflow.stores.schema import metadata
 
-HEAD = "0007"
+HEAD = "0009"
 VERSION_TABLE = "nbflow_version"
 """Not Alembic's default, which another application in the same database may use."""
 
@@ -27,7 +28,10 @@ def upgrade(database: Database) -> None:
         if _revision(connection, database.name) == HEAD:
             return
     with database.write() as connection:
-        if _revision(connection, database.name) != HEAD:
+        revision = _revision(connection, database.name)
+        if revision is None:
+            make(connection)
+        elif revision != HEAD:
             migrate(connection, "head")
 
 
@@ -54,6 +58,18 @@ def _refuse_foreign(connection: Connection, name: str) -> None:
             where="store.database",
             hint="Give nbflow a database, or a schema on the search path, of its own.",
         )
+
+
+def make(connection: Connection) -> None:
+    """Make all tables at once in an empty database, in the transaction of whoever asks."""
+    for table in metadata.tables.values():
+        for index in table.indexes:
+            if "where" in index.info:
+                index.dialect_options[connection.dialect.name]["where"] = index.info["where"]
+    metadata.create_all(connection)
+    key = f"CONSTRAINT {VERSION_TABLE}_pkc PRIMARY KEY (version_num)"
+    connection.execute(text(f"CREATE TABLE {VERSION_TABLE} (version_num VARCHAR(32) NOT NULL, {key})"))
+    connection.execute(text(f"INSERT INTO {VERSION_TABLE} VALUES (:head)"), {"head": HEAD})
 
 
 def migrate(connection: Connection, revision: str) -> None:

@@ -74,6 +74,9 @@ backfills = Table(
     Column("created_at", Instant, nullable=False),
     Column("created_by", Words, nullable=False),
     Column("note", Words),
+    Column("changed_at", Instant),
+    Column("changed_by", Words),
+    Column("reason", Words),
     CheckConstraint("max_active >= 1", name="max_active"),
     sqlite_autoincrement=True,
 )

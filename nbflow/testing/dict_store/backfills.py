@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import datetime
 
-from nbflow.backfill import Backfill, BackfillItem, BackfillState, ItemAction, check_change, check_overlap, progress_of
+from nbflow.backfill import Backfill, BackfillItem, BackfillState, ItemAction, changed, check_overlap, progress_of
 from nbflow.errors import NotFound
 from nbflow.model import RunId
+from nbflow.notice import Notice
 from nbflow.ports import BackfillProgress, Leader, NewRun, changelog
 from nbflow.run import Request
 from nbflow.testing.dict_store.kept import Item, refuse
@@ -47,29 +48,51 @@ class Backfills(Leaders, Runs):
         found = Counter({field.name: 0 for field in fields(BackfillProgress)})
         for each in self._items[number]:
             state = self._records[each.item.run].run.state if each.item.run else None
-            is_asked = each.request is not None and self._requests[each.request].answer is None
-            found.update(progress_of(each.item.action, state, is_asked))
+            found.update(progress_of(each.item.action, state, self._is_asked(each)))
         return BackfillProgress(**found)
 
     def backfilled_runs(self) -> Mapping[RunId, Backfill]:
         return {
-            each.item.run: backfill
+            run: backfill
             for backfill in self.backfills(only_active=True)
-            for each in self._items[backfill.id]
-            if each.item.run and each.item.action in {ItemAction.CREATE, ItemAction.RESET}
-            if not self._records[each.item.run].run.state.is_terminal
+            for run in self._begun(backfill.id)
+            if not self._records[run].run.state.is_terminal
         }
 
     def set_backfill(
-        self, number: int, state: BackfillState, *, by: str, note: str, now: datetime, leader: Leader | None = None
+        self,
+        number: int,
+        state: BackfillState,
+        *,
+        by: str,
+        note: str,
+        now: datetime,
+        leader: Leader | None = None,
+        request: Request | None = None,
+        notices: Sequence[Notice] = (),
     ) -> Backfill:
         if leader is not None:
             self._require(leader)
         before = self.backfill(number)
-        check_change(before, state)
-        self._backfills[number] = after = replace(before, state=state)
+        self._backfills[number] = after = changed(before, state, by=by, note=note, now=now)
         self._log([changelog.changed(before, after, by=by, note=note, now=now)])
+        self._keep_notices(notices)
+        if request is not None:
+            for run in self._begun(number):
+                self.ask(run, request, now=now)
         return after
+
+    def _begun(self, number: int) -> Sequence[RunId]:
+        """The runs that it created or reset, and that have not ended or have still to begin anew."""
+        return sorted(
+            each.item.run
+            for each in self._items[number]
+            if each.item.run and each.item.action in {ItemAction.CREATE, ItemAction.RESET}
+            if not self._records[each.item.run].run.state.is_terminal or self._is_asked(each)
+        )
+
+    def _is_asked(self, tick: Item) -> bool:
+        return tick.request is not None and self._requests[tick.request].answer is None
 
     def begin_item(
         self,

@@ -81,7 +81,9 @@ class History(Kept):
         attempts = (attempt for record in of_pipeline[:100] for attempt in record.attempts.values())
         seconds: dict[TaskName, list[tuple[datetime, float]]] = defaultdict(list)
         for each in attempts:
-            if each.state is AttemptState.SUCCESS and each.started_at and each.ended_at:
+            if each.state is not AttemptState.SUCCESS or not each.started_at or not each.ended_at:
+                continue
+            if each.started_at <= each.ended_at:
                 seconds[each.key.task].append((each.ended_at, (each.ended_at - each.started_at).total_seconds()))
         return {task: [each for _, each in sorted(samples)[-20:][::-1]] for task, samples in seconds.items()}
 

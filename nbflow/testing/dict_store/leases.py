@@ -39,6 +39,9 @@ class Leases(Kept):
         records = self._active_records()
         return [record.lease for record in records if record.lease and not record.run.state.is_terminal]
 
+    def lease(self, run: RunId) -> Lease | None:
+        return next((lease for lease in self.owned() if lease.run == run), None)
+
 
 def is_held_by(record: Record, lease: Lease) -> bool:
     held = record.lease

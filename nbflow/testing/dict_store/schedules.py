@@ -36,6 +36,10 @@ class Schedules(Leaders, Runs):
             self._last_good[name] = frozen
             self._texts.setdefault(standing.manifest, frozen[1])
 
+    def rewind(self, leader: Leader, pipeline: PipelineName, cursor: datetime) -> None:
+        self._require(leader)
+        self._standings[pipeline] = replace(self._seen(pipeline), cursor=cursor)
+
     def last_good(self, pipeline: PipelineName) -> tuple[Pipeline, str] | None:
         return self._last_good.get(pipeline)
 
@@ -74,6 +78,9 @@ class Schedules(Leaders, Runs):
         self._standings[pipeline] = replace(standing, paused_at=now, paused_by=by or None, note=note or None)
         self._log([changelog.paused(pipeline, by=by, note=note, now=now)])
 
+    def log_save(self, pipeline: PipelineName, *, by: str, note: str, now: datetime) -> None:
+        self._log([changelog.saved(pipeline, by=by, note=note, now=now)])
+
     def resume(self, pipeline: PipelineName, *, by: str, note: str, now: datetime, skip: Skip | None) -> None:
         standing = self._seen(pipeline)
         if standing.paused_at is None:
@@ -97,7 +104,7 @@ class Schedules(Leaders, Runs):
 
     def asked_ownerless(self) -> Sequence[RunId]:
         asked = dict.fromkeys(self._requests[number].run for number in self._open)
-        return [run for run in asked if self._records[run].lease is None]
+        return [run for run in asked if self._records[run].lease is None or self._records[run].run.state.is_terminal]
 
     def _seen(self, pipeline: PipelineName) -> Standing:
         if pipeline not in self._standings:

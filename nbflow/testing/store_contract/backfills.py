@@ -13,9 +13,9 @@ from nbflow.backfill import Backfill, BackfillItem, BackfillState, ItemAction
 from nbflow.errors import Conflict, NotFound
 from nbflow.model import PipelineName, RunId
 from nbflow.ports import BackfillProgress, Leader
-from nbflow.run import Answer, Change, ResetRequested
+from nbflow.run import Answer, CancelRequested, Change, ResetRequested
 from nbflow.states import RunState
-from nbflow.testing.samples import ENGINE, NOW, TTL, Store, add, save
+from nbflow.testing.samples import ENGINE, NOW, TTL, Store, add, full_notice, save
 from nbflow.testing.scheduling import NIGHTLY, a_backfill, an_item_run, items_of, lead, see
 from nbflow.testing.store_contract.looking import assert_full, everything, refused
 
@@ -43,7 +43,13 @@ def end(store: Store, run: str, state: RunState) -> None:
 
 class Backfills:
     def test_comes_back_as_it_was_asked_for(self, store: Store) -> None:
-        asked = a_backfill(is_reverse=True, max_active=3, reprocess="failed", state=BackfillState.PAUSED, note="why")
+        paused: dict[str, Any] = {
+            "state": BackfillState.PAUSED,
+            "changed_at": NOW,
+            "changed_by": "bob",
+            "reason": "no source",
+        }
+        asked = a_backfill(is_reverse=True, max_active=3, reprocess="failed", note="why", **paused)
         assert_full(asked, "id")
         kept = store.add_backfill(asked, items_of(asked))
         assert kept == replace(asked, id=kept.id)
@@ -120,12 +126,20 @@ class BackfillStates:
         for state, by in ((BackfillState.PAUSED, "ada"), (BackfillState.RUNNING, "bob"), (BackfillState.DONE, "")):
             given = leader if state is BackfillState.DONE else None
             changed = set_state(store, number, state, by=by, note=f"{state}!", leader=given)
-            assert changed == store.backfill(number) == replace(a_backfill(), id=number, state=state)
+            why: dict[str, Any] = {"changed_at": NOW, "changed_by": by or None, "reason": f"{state}!"}
+            assert changed == store.backfill(number) == replace(a_backfill(), id=number, state=state, **why)
         assert [(each.backfill, each.before, each.after, each.by, each.note) for each in store.changes(0)[1:]] == [
             (number, "running", "paused", "ada", "paused!"),
             (number, "paused", "running", "bob", "running!"),
             (number, "running", "done", None, "done!"),
         ]
+
+    def test_what_a_pause_tells_is_kept_with_it_and_not_without(self, store: Store) -> None:
+        number, told = added(store).id, [full_notice(id="a")]
+        set_state(store, number, BackfillState.PAUSED, notices=told)
+        with refused(store, Conflict):
+            set_state(store, number, BackfillState.PAUSED, notices=[full_notice(id="b")])
+        assert {message.notice for message in store.messages()} == set(told)
 
     @pytest.mark.parametrize("ended", [BackfillState.CANCELLED, BackfillState.DONE])
     def test_one_that_has_ended_stays_so(self, store: Store, ended: BackfillState) -> None:
@@ -283,6 +297,27 @@ class BackfillItems:
         assert store.backfilled_runs() == {"b2": kept}
         set_state(store, kept.id, BackfillState.CANCELLED)
         assert store.backfilled_runs() == {}
+
+    def test_all_that_it_has_under_way_is_asked_with_its_change(
+        self, store: Store, leader: Leader, number: int, items: Sequence[BackfillItem]
+    ) -> None:
+        for run in ("ended", "begun"):
+            create(store, leader, number, run)
+        for run in ("anew", "other"):
+            add(store, run)
+        for run in ("ended", "anew"):
+            end(store, run, RunState.FAILED)
+        anew = replace(items[2], action=ItemAction.RESET, run=RunId("anew"))
+        reset, cancel = ResetRequested(by="ada"), CancelRequested(by="ada")
+        assert store.begin_item(leader, number, anew, request=reset, now=NOW)
+        set_state(store, number, BackfillState.CANCELLED, request=cancel)
+        asked = store.asked([RunId(run) for run in ("ended", "begun", "anew", "other")])
+        assert {run: [each.request for each in all_] for run, all_ in asked.items()} == {
+            "begun": [cancel],
+            "anew": [reset, cancel],
+        }
+        with refused(store, Conflict):
+            set_state(store, number, BackfillState.CANCELLED, request=cancel)
 
     def test_runs_are_found_by_their_keys(self, store: Store) -> None:
         leader = see(store)

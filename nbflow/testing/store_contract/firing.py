@@ -140,3 +140,9 @@ class Firing:
             if lease.run != "owned":
                 store.release(lease)
         assert store.asked_ownerless() == ["later", "free"]
+
+    def test_a_finished_run_that_is_asked_is_listed_whoever_ended_it(self, store: Store) -> None:
+        """Its owner may have died between the end and letting go of it."""
+        save(store, add(store, "r1"), run={"state": RunState.SUCCESS, "ended_at": NOW})
+        store.ask(RunId("r1"), CancelRequested(by="ada"), now=NOW)
+        assert store.asked_ownerless() == ["r1"]

@@ -102,6 +102,11 @@ class History:
         save(store, lease, attempts=[replace(each, number=each.number + 1) for each in (*new, *old)])
         assert store.durations(PipelineName("nightly")) == {"extract": list(range(20))[::-1]}
 
+    def test_what_a_clock_that_was_set_back_made_of_it_does_not_count(self, store: Store) -> None:
+        lease = add(store, "r1")
+        save(store, lease, attempts=[succeeded("r1", "extract", 1, -60), succeeded("r1", "extract", 2, 5)])
+        assert store.durations(PipelineName("nightly")) == {"extract": [5]}
+
     def test_long_ago_says_nothing_about_what_is_usual(self, store: Store) -> None:
         frozen = a_frozen("extract", "once")
         for at in range(101):

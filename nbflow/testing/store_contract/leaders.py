@@ -41,6 +41,7 @@ def begin(store: Store, leader: Leader, number: int) -> bool:
 
 WRITES: dict[str, Write] = {
     "see": lambda store, leader, _: store.see(leader, a_standing(cursor=tick_of(9)), None),
+    "rewind": lambda store, leader, _: store.rewind(leader, NIGHTLY, tick_of(1)),
     "fire": lambda store, leader, _: store.fire(
         leader, NIGHTLY, cursor=tick_of(1), runs=[a_tick_run()], skips=[a_skip()], now=NOW
     ),

@@ -145,6 +145,17 @@ class OutboxContract:
         assert (kept.state, kept.error, kept.ended_at) == (MessageState.DROPPED, "no route", NOW + HOUR)
         assert store.claim_message(now=NOW + 24 * HOUR, ttl=TTL) is None
 
+    def test_a_clock_that_was_ahead_holds_no_message_up(self, store: Store) -> None:
+        """Neither a claim nor a message sent in times to come delays those of today."""
+        years_ahead = NOW + 1000 * 24 * HOUR
+        store.tell([told("a")])
+        claim(store, years_ahead)
+        assert send(store).message.id == "a/ops"
+        store.tell([told("b")])
+        send(store, years_ahead)
+        store.tell([told("c")])
+        assert claim(store, NOW).message.id == "c/ops"
+
     def test_a_slow_sender_does_not_put_off_what_another_has_claimed(self, store: Store) -> None:
         store.tell([told("a")])
         slow = replace(claim(store).message, error="slow")

@@ -55,3 +55,12 @@ class Pausing:
         assert store.skips() == []
         store.pause(NIGHTLY, by="ada", note="again", now=NOW + TTL)
         assert store.standings()[NIGHTLY].note == "again"
+
+    def test_a_save_of_the_manifest_is_logged_also_before_a_scheduler_has_seen_it(self, store: Store) -> None:
+        store.log_save(NIGHTLY, by="ada", note="an hour later", now=NOW)
+        store.log_save(NIGHTLY, by="bob", note="", now=NOW + TTL)
+        assert [(change.at, change.event, change.by, change.note) for change in store.changes(0)] == [
+            (NOW, "save", "ada", "an hour later"),
+            (NOW + TTL, "save", "bob", None),
+        ]
+        assert store.standings() == {}

@@ -51,6 +51,12 @@ class Standings:
         store.see(leader, a_standing(cursor=NOW + DAY), None)
         assert store.standings()[NIGHTLY].cursor == NOW + DAY
 
+    def test_a_cursor_that_a_wrong_clock_put_ahead_is_put_back(self, store: Store) -> None:
+        leader = see(store)
+        store.see(leader, a_standing(cursor=NOW + 1000 * DAY), None)
+        store.rewind(leader, NIGHTLY, NOW)
+        assert store.standings()[NIGHTLY] == a_standing()
+
     def test_a_pause_is_not_the_leaders_to_set(self, store: Store) -> None:
         leader = see(store)
         store.see(leader, a_standing("weekly", paused_at=NOW, paused_by="eve", note="because"), None)
@@ -66,6 +72,7 @@ class Standings:
             lambda: store.pause(weekly, by="ada", note="", now=NOW),
             lambda: store.resume(weekly, by="ada", note="", now=NOW, skip=None),
             lambda: store.fire(leader, weekly, cursor=NOW, now=NOW),
+            lambda: store.rewind(leader, weekly, NOW),
         ):
             with refused(store, NotFound, match="weekly"):
                 verb()

@@ -1,0 +1,69 @@
+"""Files that a reader sees as they were or as they are, never by halves, and that outlast a loss of power."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+
+def write_whole(path: Path, content: str | Iterable[bytes], *, mode: int | None = None, lasting: bool = True) -> None:
+    """Put the content, text or bytes in pieces, in the place of the file. See `whole_file`."""
+    with whole_file(path, mode=mode, lasting=lasting) as file:
+        file.writelines([content.encode()] if isinstance(content, str) else content)
+
+
+def keep(path: Path) -> None:
+    """Make what was written without `lasting` outlast a loss of power after all. Raises OSError."""
+    _sync(path)
+    _sync_folder(path.parent)
+
+
+def write_new(path: Path, content: str) -> None:
+    """Write a file that is not there yet. Raises OSError, and FileExistsError where it is."""
+    with whole_file(path, place=os.link) as file:  # unlike a rename a link replaces nothing
+        file.write(content.encode())
+
+
+@contextmanager
+def whole_file(
+    path: Path, *, mode: int | None = None, lasting: bool = True, place: Callable[[Path, Path], None] = os.replace
+) -> Iterator[IO[bytes]]:
+    """A file to write to, which is there as `path` once the block has ended well. Raises OSError; nothing changed then.
+
+    Without `mode` it is as everybody's new files are. `lasting` waits until a power cut cannot undo it; in vain for
+    what is soon written again, and too soon for what `keep` is called for later.
+    """
+    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if mode is None else mode)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            if mode is not None:
+                os.fchmod(handle, mode)  # whatever the umask took away
+            if lasting:
+                file.flush()
+                os.fsync(handle)
+        place(temporary, path)
+        if lasting:
+            _sync_folder(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name itself outlast a loss of power, where the file system can."""
+    with contextlib.suppress(OSError):
+        _sync(folder)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,177 @@
+"""What people do on a page while news of it come in, in a real browser: nothing that they hold is taken from them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from app_server import Running, served, window
+from app_world import FAILS, World, ran
+from making import eventually
+from nbformat.v4 import new_output
+from playwright.sync_api import Browser, Page, Route, expect
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    world = World(tmp_path)
+    world.pipeline()
+    return world
+
+
+@pytest.fixture
+def running(world: World) -> Iterator[Running]:
+    with served(world) as running:
+        yield running
+
+
+@pytest.fixture
+def page(running: Running, chromium: Browser) -> Iterator[Page]:
+    with window(running, chromium, base_url=running.base) as page:
+        yield page
+
+
+def told(page: Page, part: str, was: str, now: str) -> None:
+    """As if the server told this part with other words in it."""
+    page.evaluate(
+        "([id, was, now]) => patch({[id]: document.getElementById(id).outerHTML.replaceAll(was, now)})",
+        [part, was, now],
+    )
+
+
+def test_a_press_that_is_half_done_when_news_come_is_a_press(page: Page, world: World) -> None:
+    page.goto(f"/pipelines/nightly/runs/{world.run().id}")
+    page.get_by_role("link", name="About and actions: clean").hover()
+    page.mouse.down()
+    told(page, "task-clean", "success", "failed")
+    expect(page.locator("#task-clean")).to_contain_text("failed")
+    page.mouse.up()
+    expect(page.get_by_role("dialog")).to_contain_text("clean")
+
+
+def test_what_is_selected_and_what_was_opened_stays(page: Page, world: World) -> None:
+    world.seen("nightly")
+    page.goto("/pipelines/nightly")
+    page.locator("#facts summary").click()
+    page.evaluate("getSelection().selectAllChildren(document.querySelector('#facts dd'))")
+    world.api().pause("nightly", note="the source moves")
+    page.evaluate("refresh()")
+    expect(page.locator("#facts")).to_contain_text("the source moves")
+    expect(page.locator("#facts details")).to_have_attribute("open", "")
+    assert "every day at 02:00" in page.evaluate("String(getSelection())")
+
+
+def test_j_and_k_go_on_from_the_row_that_has_the_focus_while_others_come(page: Page, world: World) -> None:
+    runs = [world.run().id for _ in range(3)]
+    page.goto("/runs")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    second = page.locator(f"#run-{runs[1]} a")
+    expect(second).to_be_focused()
+    new = world.run().id
+    expect(page.locator(f"#run-{new}")).to_be_visible()
+    expect(second).to_be_focused()
+    page.keyboard.press("j")
+    expect(page.locator(f"#run-{runs[0]} a")).to_be_focused()
+
+
+def test_a_link_that_goes_away_leaves_the_others_what_they_were(page: Page, world: World) -> None:
+    world.run(extract=FAILS)
+    page.goto("/")
+    world.pipeline(world.workspace.load("nightly").text.replace("name: nightly", "name: morning"))
+    card = page.get_by_role("link", name="nightly / extract")
+    card.focus()
+    world.run("morning", extract=FAILS)
+    page.evaluate("refresh()")
+    expect(page.get_by_role("link", name="morning / extract")).to_be_visible()
+    expect(card).to_be_focused()
+
+
+def test_only_the_last_search_is_shown_whichever_is_answered_last(page: Page, world: World) -> None:
+    world.pipeline(world.workspace.load("nightly").text.replace("name: nightly", "name: morning"))
+    world.run()
+    world.run("morning")
+    page.goto("/runs")
+    held: list[Route] = []
+    page.route(re.compile(r"\?q=n$"), lambda route: held.append(route))
+    search = page.get_by_role("searchbox")
+    with page.expect_request(re.compile(r"\?q=n$")):
+        search.fill("n")
+    search.fill("morning")
+    expect(page.locator("#rows tbody tr")).to_have_count(1)
+    with page.expect_response(re.compile(r"\?q=n$")) as late:
+        held[0].continue_()
+    late.value.finished()
+    page.evaluate("new Promise(requestAnimationFrame)")
+    expect(page.locator("#rows tbody")).to_contain_text("morning")
+    expect(page.locator("#rows tbody tr")).to_have_count(1)
+
+
+def test_a_link_that_is_pressed_twice_opens_one_dialog(page: Page) -> None:
+    page.goto("/pipelines/nightly")
+    page.evaluate("Promise.all([1, 2].map(() => openDialog(document.querySelector('[data-key=t]').href)))")
+    expect(page.get_by_role("dialog")).to_have_count(1)
+
+
+def test_a_form_that_is_open_outlives_a_lost_connection(page: Page) -> None:
+    page.route("**/healthz", lambda route: route.fulfill(json={}))
+    page.goto("/pipelines/nightly")
+    page.get_by_role("link", name="Trigger…").click()
+    field = page.get_by_role("dialog").get_by_label("Run for")
+    field.fill("2026-03-01")
+    page.evaluate("window.before = true; lost()")
+    expect(page.get_by_text("Connected again")).to_be_visible()
+    expect(field).to_have_value("2026-03-01")
+    page.get_by_role("dialog").get_by_role("link", name="Close").click()
+    page.wait_for_function("!window.before")
+    expect(page.get_by_text("Connected again")).not_to_be_visible()
+
+
+def test_frames_and_what_was_scrolled_in_a_notebook_stay_while_it_grows(page: Page, world: World) -> None:
+    run = world.run(extract=FAILS)
+    script = new_output("display_data", data={"text/html": "<script>1</script><p>drawn</p>"})
+    lines, more = (new_output("stream", name="stdout", text="x\n" * count) for count in (400, 500))
+    world.write_log(run, "extract", ran("show()", script, lines), ran("go()"))
+    page.goto(f"/pipelines/nightly/runs/{run.id}/tasks/extract/1")
+    expect(page.frame_locator("#c1 iframe").locator("p")).to_have_text("drawn")
+    page.evaluate("window.inside = document.querySelector('#c1 iframe').contentWindow")
+    page.evaluate("document.querySelector('#c1 .nbx-outputs pre').scrollTop = 300")
+    world.write_log(run, "extract", ran("show()", script, more), ran("go()"))
+    fresh = page.request.get(page.url, headers={"Accept": "text/html"}).text()
+    page.evaluate("html => patch({c1: parsed(html).getElementById('c1').outerHTML})", fresh)
+    assert page.evaluate("document.querySelector('#c1 .nbx-outputs pre').textContent.match(/x/g).length") == 500
+    assert page.evaluate("inside === document.querySelector('#c1 iframe').contentWindow")
+    assert page.evaluate("document.querySelector('#c1 .nbx-outputs pre').scrollTop") == 300
+
+
+def test_on_arrival_a_failing_cell_that_is_in_view_moves_nothing(page: Page, world: World) -> None:
+    run = world.run(extract=FAILS)
+    address = f"/pipelines/nightly/runs/{run.id}/tasks/extract/1"
+    cells = [ran("1"), ran("2"), ran("raise ValueError", state="failed")]
+    world.write_log(run, "extract", *cells)
+    page.goto(address)
+    expect(page.locator("#c3")).to_be_in_viewport(ratio=1)
+    assert page.evaluate("scrollY") == 0
+    long = ran("\n".join("raise ValueError" for _ in range(80)), state="failed")
+    world.write_log(run, "extract", *cells[:2], long, *(ran(f"{number}") for number in range(20)))
+    page.goto(address)
+    page.wait_for_function("() => scrollY > 0 && document.getElementById('c3').getBoundingClientRect().top < 90")
+
+
+@pytest.mark.parametrize("address", ["/pipelines/nightly/runs/{run}", "/pipelines/nightly"])
+def test_what_stands_below_a_drawing_does_not_move_when_it_is_drawn(page: Page, world: World, address: str) -> None:
+    more = "".join(f"  more_{number}: {{notebook: a.ipynb, depends_on: extract}}\n" for number in range(4))
+    world.pipeline(world.workspace.load("nightly").text + more)
+    page.goto("/")  # which learns of the time zone, and loads anew
+    page.wait_for_function("() => document.documentElement.dataset.zone === 'Europe/Berlin'")
+    held: list[Route] = []
+    page.route(re.compile("/drawings/[^/]+/[^/]+/autoload"), lambda route: held.append(route))
+    page.goto(address.format(run=world.run().id), wait_until="domcontentloaded")
+    below = "document.querySelector('table').getBoundingClientRect().top"
+    before = page.evaluate(below)
+    (route,) = eventually(lambda: page.title() and held)
+    route.continue_()
+    expect(page.locator("#graph canvas").first).to_be_visible()
+    assert page.evaluate(below) == pytest.approx(before, abs=1)
