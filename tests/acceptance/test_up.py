@@ -83,6 +83,7 @@ def test_a_scheduler_whose_supervisor_was_killed_ends_and_leaves_what_runs(world
     eventually(lambda: leader_pid(world))
     run = world.trigger("slow")
     eventually(lambda: (folder / "kernel.pids").exists() and (folder / "kernel.pids").read_text())
+    eventually(lambda: world.state(run) == "running")  # a start is told within 0.2 s, the kernel may be quicker
     world.kill(parent)
     eventually(lambda: world.store.leader() is None)
     assert world.state(run) == "running"
