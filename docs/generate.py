@@ -13,13 +13,25 @@ from typer.main import get_command
 from nbflow.cli import app
 from nbflow.manifest import keys
 from nbflow.notice import NOTICE_SENTENCES
+from nbflow.params.names import NAME_SENTENCES
 from nbflow.rest import create_app
 from nbflow.rest.routing import ROLE
 from nbflow.settings import SETTINGS
-from nbflow.states import ATTEMPT_SENTENCES, CAUSE_SENTENCES, RUN_SENTENCES, TASK_SENTENCES
+from nbflow.states import ATTEMPT_SENTENCES, CAUSE_SENTENCES, JOIN_SENTENCES, RUN_SENTENCES, TASK_SENTENCES
 
 FOLDER = Path(__file__).parent / "reference"
 NOTE = "<!-- Written by docs/generate.py; change the code, then `make docs`. -->\n"
+
+JOINS = (
+    "A task is decided as soon as no ending of the tasks before it could change the answer. A failure among them "
+    "weighs more than a skip: where the rule cannot be met because of one, the task is `upstream_failed`, else "
+    "`skipped`. A cancelled task counts as a failed one; what it alone keeps from running is `cancelled` too."
+)
+TEMPLATES = (
+    "The values of a task's `params` and its `when` may be templates, in the syntax of Jinja2: `{{ run_date }}`. "
+    "One that is nothing but `{{ … }}` keeps the type of its value; with other text around it, it gives text. A name "
+    "that does not exist is an error. Filters such as `default(0)` and conditions are there, macros and imports not."
+)
 
 
 def commands() -> str:
@@ -91,7 +103,16 @@ def manifest_keys() -> str:
         "Keys of a parameter": keys.PARAM,
         "Keys of `alerts`": keys.ALERTS,
     }
-    return "\n".join([intro, *(_table(title, table) for title, table in tables.items())])
+    joins = _sentences(JOIN_SENTENCES, "rule of `run_if`", "the task runs when")
+    names = _sentences(NAME_SENTENCES, "name", "what it gives")
+    return "\n".join(
+        [
+            intro,
+            *(_table(title, table) for title, table in tables.items()),
+            f"## Join rules\n\n{JOINS}\n\n{joins}",
+            f"## Templates\n\n{TEMPLATES}\n\n{names}",
+        ]
+    )
 
 
 def _table(title: str, table: Mapping[str, keys.Key]) -> str:
@@ -123,10 +144,14 @@ def states() -> str:
         "Alerts": NOTICE_SENTENCES,
     }
     parts = [f"{NOTE}\n# States and causes\n"]
-    for title, sentences in tables.items():
-        rows = "\n".join(f"| `{word}` | {sentence} |" for word, sentence in sentences.items())
-        parts.append(f"## {title}\n\n| | |\n|---|---|\n{rows}\n")
+    parts += [f"## {title}\n\n{_sentences(sentences)}" for title, sentences in tables.items()]
     return "\n".join(parts)
+
+
+def _sentences(sentences: Mapping[Any, str], word: str = "", meaning: str = "") -> str:
+    rows = "\n".join(f"| `{name}` | {sentence} |" for name, sentence in sentences.items())
+    head = f"| {word} | {meaning} |" if word else "| | |"
+    return f"{head}\n|---|---|\n{rows}\n"
 
 
 def routes() -> str:

@@ -185,3 +185,18 @@ CAUSE_SENTENCES: dict[Cause, str] = {
     Cause.INVALID: "Parameters or notebook were refused before the start.",
     Cause.CANCELLED: "An operator stopped it.",
 }
+
+JOIN_SENTENCES: dict[JoinRule, str] = {
+    JoinRule.ALL_SUCCESS: "all before it succeeded",
+    JoinRule.ALL_DONE: "all before it ended, well or badly",
+    JoinRule.ALL_FAILED: "all before it failed",
+    JoinRule.ONE_SUCCESS: "one before it succeeded; it does not wait for the others",
+    JoinRule.ONE_FAILED: "one before it failed; it does not wait for the others",
+    JoinRule.ONE_DONE: "one before it succeeded or failed",
+    JoinRule.NONE_FAILED: "none before it failed; skipped ones do not matter",
+    JoinRule.NONE_FAILED_MIN_ONE_SUCCESS: "none before it failed, and one succeeded",
+    JoinRule.NONE_SKIPPED: "none before it was skipped",
+    JoinRule.ALL_SKIPPED: "all before it were skipped",
+    JoinRule.ALWAYS: "at once, whatever those before it do",
+}
+"""When a task runs, in the order in which people are offered the rules."""

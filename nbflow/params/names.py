@@ -27,6 +27,20 @@ NAMES: dict[str, tuple[str, ...] | None] = {
 TASK_NAMES = ("outputs", "state")
 """What a task has, in a template."""
 
+NAME_SENTENCES: dict[str, str] = {
+    "run_date": "The date that the run is for, in the schedule's zone: `2026-04-01`.",
+    "logical_date": "The instant that the run is for: the tick of the schedule, with its offset.",
+    "data_interval.start": "The tick before that one. Without a schedule the same instant.",
+    "data_interval.end": "The tick itself.",
+    "run.id": "The run's id.",
+    "run.kind": "`scheduled`, `manual` or `backfill`.",
+    "pipeline.name": "The pipeline's name.",
+    "params.NAME": "A parameter of the run.",
+    "tasks.TASK.outputs.NAME": "A value that a task before this one reported.",
+    "tasks.TASK.state": "How a task before this one ended: `success`, `failed`, `skipped` …",
+    "env.NAME": "A variable of nbflow's environment, if `templates.env` of `nbflow.toml` names it.",
+}
+
 _NO_ITEM = object()
 _MOST_ITEMS = 2**20
 

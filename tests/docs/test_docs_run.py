@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from making import Project, states, write_manifest, write_notebook
 
 from nbflow import manifest
 
@@ -23,9 +25,32 @@ def blocks(page: Path, language: str) -> list[tuple[str, str]]:
     return [(about.strip(), text) for found, about, text in BLOCK.findall(page.read_text()) if found == language]
 
 
-@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "docs" / "quickstart.md"], ids=lambda page: page.name)
-def test_every_command_works_in_order(page: Path, tmp_path: Path) -> None:
-    folder = tmp_path
+STARTS = {"notebooks.md": "init", "schedules.md": "init", "on-call.md": "examples"}
+"""The project in which a page's commands are to be given, where the page does not make it itself."""
+
+
+@pytest.fixture
+def begun(page: Path, tmp_path: Path) -> Path:
+    """The folder in which whoever reads the page is."""
+    match STARTS.get(page.name):
+        case "init":
+            nbflow(["init", "project"], tmp_path)
+            return tmp_path / "project"
+        case "examples":
+            return Path(
+                shutil.copytree(ROOT / "notebooks", tmp_path / "shop", ignore=shutil.ignore_patterns(".nbflow"))
+            )
+        case _:
+            return tmp_path
+
+
+@pytest.mark.parametrize(
+    "page",
+    [ROOT / "README.md", ROOT / "docs" / "quickstart.md", *(ROOT / "docs" / "how-to" / name for name in STARTS)],
+    ids=lambda page: page.name,
+)
+def test_every_command_works_in_order(page: Path, begun: Path) -> None:
+    folder = begun
     for about, text in blocks(page, "console"):
         expected = int(about.removeprefix("expect=") or 0)
         for line in text.replace("&&", "\n").strip().splitlines():
@@ -36,18 +61,36 @@ def test_every_command_works_in_order(page: Path, tmp_path: Path) -> None:
                 folder = folder / words[1]
                 continue
             assert words[0] == "nbflow", line
-            done = subprocess.run(
-                [sys.executable, "-m", *words], cwd=folder, env=os.environ, capture_output=True, text=True, check=False
-            )
-            assert done.returncode == expected, f"{line}\n{done.stdout}\n{done.stderr}"
+            nbflow(words[1:], folder, expected)
 
 
-MANIFESTS = [
-    pytest.param(text, id=f"{page.name}-{at}")
-    for page in PAGES
-    for at, (_, text) in enumerate(blocks(page, "yaml"))
-    if text.startswith("name:")
-]
+def nbflow(words: list[str], folder: Path, expected: int = 0) -> None:
+    command = [sys.executable, "-m", "nbflow", *words]
+    done = subprocess.run(command, cwd=folder, env=os.environ, capture_output=True, text=True, check=False)
+    assert done.returncode == expected, f"{shlex.join(words)}\n{done.stdout}\n{done.stderr}"
+
+
+def test_the_cells_that_the_documentation_shows_make_a_task(tmp_path: Path) -> None:
+    """Typed parameters, values that are handed on, and an end by `skip`, which `stores` decides."""
+    page = ROOT / "docs" / "how-to" / "notebooks.md"
+    (text,) = (text for name, text in named_manifests(page) if name == "store_visits")
+    parameters, *cells = [text for _, text in blocks(page, "python")]
+    project = Project(tmp_path)
+    folder = project.pipeline("store_visits", text)
+    write_notebook(folder / "count_visits.ipynb", *cells, parameters=parameters)
+    (visits,) = project.json("run", "store_visits", "--date", "2026-05-01")["tasks"]
+    assert visits["outputs"] == {"path": "data/visits_2026-05-01.csv", "rows": 1234}
+    write_manifest(folder, text.replace("limit: 500", "limit: 500, stores: []"))
+    assert states(project.json("run", "store_visits")) == {"count_visits": "skipped"}
+
+
+def named_manifests(page: Path) -> list[tuple[str, str]]:
+    """Of each manifest that a page shows, the pipeline's name and the text."""
+    texts = [text for _, text in blocks(page, "yaml") if text.startswith("name:")]
+    return [(text.splitlines()[0].removeprefix("name:").strip(), text) for text in texts]
+
+
+MANIFESTS = [pytest.param(text, id=f"{page.name}-{name}") for page in PAGES for name, text in named_manifests(page)]
 
 
 @pytest.mark.parametrize("text", MANIFESTS)

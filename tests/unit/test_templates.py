@@ -8,6 +8,8 @@ import pytest
 from nbflow import params
 from nbflow.errors import InvalidInput
 from nbflow.model import DataInterval, PipelineName, RunId
+from nbflow.params import names
+from nbflow.params.names import NAME_SENTENCES
 from nbflow.params.templates import LIMIT, is_lone
 from nbflow.run import Run
 from nbflow.states import RunKind, RunState
@@ -240,3 +242,10 @@ def test_is_lone(text: str, *, answer: bool) -> None:
 def test_the_item_of_a_for_each() -> None:
     assert params.resolve("{{ item }}", params.context(RUN, upstream={}, item=None)) is None
     assert params.resolve("{{ item.x }}", params.context(RUN, upstream={}, item={"x": 1})) == 1
+
+
+def test_every_name_that_a_template_may_use_has_its_sentence() -> None:
+    spaces = {name.partition(".")[0] for name in NAME_SENTENCES}
+    assert spaces == names.NAMES.keys() - {"item"}  # which needs for_each
+    assert {f"{space}.{each}" for space in spaces for each in names.NAMES[space] or ()} <= NAME_SENTENCES.keys()
+    assert {name.split(".")[2] for name in NAME_SENTENCES if name.startswith("tasks.")} == set(names.TASK_NAMES)

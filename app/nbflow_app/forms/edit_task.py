@@ -27,11 +27,12 @@ from nbflow.model import Param, Pipeline, Retries, Task, TaskName
 from nbflow.params import is_template, parse_text
 from nbflow.ports import NotebookFile
 from nbflow.scalars import write_duration
+from nbflow.states import JOIN_SENTENCES
 from nbflow.text import did_you_mean, seconds_text
 from nbflow_app.forms.fields import text_of
 from nbflow_app.forms.keys import Key, changed, names, shown, typed, was
 from nbflow_app.forms.proposals import templates
-from nbflow_app.forms.words import BACKOFFS, JOINS
+from nbflow_app.forms.words import BACKOFFS
 from nbflow_app.sheet import shown_values, tasks_of, upstreams
 from nbflow_app.visit import Page, Redirect, Visit
 
@@ -39,7 +40,7 @@ PARAM = "params."
 MOST_DELAYS = 8
 
 RUNS = (
-    Key(path="run_if", label="Runs when", kind="select", choices=tuple((str(rule), JOINS[rule]) for rule in JOINS)),
+    Key(path="run_if", label="Runs when", kind="select", choices=tuple(JOIN_SENTENCES.items())),
     Key(path="when", label="And only if", kind="when", hint="A template that gives true or false."),
 )
 FAILS = (
