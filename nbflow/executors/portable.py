@@ -27,14 +27,14 @@ class Portable:
         except (psutil.Error, OSError):
             return None
 
-    def has_mark(self, pid: int, marks: Marks) -> bool:
+    def has_mark(self, pid: int, marks: Marks) -> bool | None:
         try:
             process = psutil.Process(pid)
             if process.environ().get(TOKEN_VARIABLE) == marks.token:
                 return True
             return any(file.path == str(marks.marker) for file in process.open_files())
-        except (psutil.Error, OSError):
-            return False
+        except (psutil.Error, OSError):  # gone, or somebody else's
+            return None if self.row(pid) is None else False
 
     def send(self, process: Process, number: int) -> bool:
         return send_by_number(self, process, number)

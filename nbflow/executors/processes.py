@@ -144,7 +144,10 @@ class _Hunt:
                 empty.add(pid)
                 continue
             rows[pid] = row
-            if pid != me and TABLE.has_mark(pid, self._marks):
+            has_mark = pid != me and TABLE.has_mark(pid, self._marks)
+            if has_mark is None:
+                empty.add(pid)
+            elif has_mark:
                 found.add(pid)
                 yield Process(pid, row.since), row
         for pid in _descendants(found, rows) - found - {me}:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import resource
 import signal
-from collections.abc import Callable
 
 from nbflow.executors.proctable import TOKEN_VARIABLE, Marks, Process, Row, send_by_number
 
@@ -31,8 +30,15 @@ class Procfs:
         fields = text[text.rindex(b")") + 2 :].split()
         return None if fields[0] in b"ZXx" else Row(int(fields[1]), int(fields[2]), float(fields[19]))
 
-    def has_mark(self, pid: int, marks: Marks) -> bool:
-        return any(_is_true(look, pid, marks) for look in (has_tag, _has_token, _has_marker))
+    def has_mark(self, pid: int, marks: Marks) -> bool | None:
+        for look in (has_tag, _has_token, _has_marker):
+            try:
+                if look(pid, marks):
+                    return True
+            except OSError:  # gone, somebody else's, or a sandbox forbids this way of looking
+                if self.row(pid) is None:
+                    return None
+        return False
 
     def send(self, process: Process, number: int) -> bool:
         try:
@@ -58,13 +64,6 @@ def tag_this_process(marks: Marks) -> None:
     _, most = resource.getrlimit(_TAG)
     if most == resource.RLIM_INFINITY or most >= marks.tag:
         resource.setrlimit(_TAG, (marks.tag, most))
-
-
-def _is_true(look: Callable[[int, Marks], bool], pid: int, marks: Marks) -> bool:
-    try:
-        return look(pid, marks)
-    except OSError:  # gone, somebody else's, or a sandbox forbids this way of looking
-        return False
 
 
 def has_tag(pid: int, marks: Marks) -> bool:

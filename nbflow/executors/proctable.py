@@ -55,8 +55,8 @@ class Table(Protocol):
         """None if no living process has this number."""
         ...
 
-    def has_mark(self, pid: int, marks: Marks) -> bool:
-        """Whether a process of this number carries any of the marks."""
+    def has_mark(self, pid: int, marks: Marks) -> bool | None:
+        """Whether a process of this number carries any of the marks; None if it went before that could be seen."""
         ...
 
     def send(self, process: Process, number: int) -> bool:

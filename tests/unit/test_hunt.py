@@ -27,6 +27,8 @@ class FakeTable:
     foreign: set[int] = field(default_factory=set)
     births: dict[tuple[int, int], dict[int, int]] = field(default_factory=dict)
     empty: list[int] = field(default_factory=list)
+    hops: dict[int, int] = field(default_factory=dict)
+    """Numbers that a process has changed for another one when its marks are looked for."""
     sent: list[tuple[int, int]] = field(default_factory=list)
     looks: int = 0
 
@@ -40,8 +42,11 @@ class FakeTable:
     def row(self, pid: int) -> Row | None:
         return Row(self.parents[pid], os.getpgrp(), 1.0) if pid in self.parents else None
 
-    def has_mark(self, pid: int, marks: Marks) -> bool:
+    def has_mark(self, pid: int, marks: Marks) -> bool | None:
         assert marks.token == MARKS.token
+        if pid in self.hops:  # it is another one by now
+            self.parents[self.hops[pid]] = self.parents.pop(pid)
+            return None
         return pid in self.marked
 
     def send(self, process: Process, number: int) -> bool:
@@ -118,6 +123,12 @@ def test_a_process_that_vanished_while_we_looked_makes_us_look_again(table):
     machine = table({}, empty=[99])
     assert end_all(MARKS)
     assert machine.looks == 2  # the second time the number is known to be empty
+
+
+def test_a_process_that_vanished_before_its_marks_were_seen_makes_us_look_again(table):
+    machine = table({10: 1}, marked={12}, hops={10: 11, 11: 12})
+    assert end_all(MARKS)
+    assert set(machine.parents) == {1, ME}
 
 
 def test_with_processes_vanishing_all_the_time_the_search_ends_all_the_same(table):
