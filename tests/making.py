@@ -79,8 +79,13 @@ class Project:
         return json.loads(done.stdout)
 
     def spawn(self, *words: str, **env: str) -> subprocess.Popen[str]:
-        """Start a command in a session of its own; the caller ends it."""
-        with (self.folder / "nbflow.stderr").open("w") as messages:
+        """Start a command in a session of its own; the caller ends it.
+
+        What commands say before the next one starts is in `nbflow.stderr`. All append to it: none writes over another.
+        """
+        messages_of_all = self.folder / "nbflow.stderr"
+        messages_of_all.write_text("")
+        with messages_of_all.open("a") as messages:
             return subprocess.Popen(
                 self.command(*words),
                 cwd=self.folder,

@@ -38,6 +38,16 @@ ALONE = """
         raise
 """
 
+WAITING = "name: slow\ntasks:\n  only: {notebook: only.ipynb}\n"
+"""A pipeline of one notebook that waits for a file named `go` beside it, as WAITS does."""
+
+WAITS = """
+    import os, pathlib, time
+    pathlib.Path("kernel.pids").open("a").write(f"{os.getpid()}\\n")
+    while not pathlib.Path("go").exists():
+        time.sleep(0.02)
+"""
+
 
 class Watched:
     """A project, its schedulers, and its store."""
@@ -76,6 +86,14 @@ class Watched:
 
     def trigger(self, pipeline: str) -> str:
         return str(self.project.nbflow("trigger", pipeline).stdout.strip())
+
+    def trigger_waiting(self, pipeline: str, folder: Path) -> tuple[str, int]:
+        """A run whose notebook waits, and its kernel. The store has it as running: a start is told after a moment."""
+        run = self.trigger(pipeline)
+        pids = folder / "kernel.pids"
+        kernel = int(eventually(lambda: pids.exists() and pids.read_text()))
+        eventually(lambda: self.state(run) == "running")
+        return run, kernel
 
     def states(self) -> Mapping[str, str]:
         """Run id → state."""
@@ -126,7 +144,8 @@ def settle(world: Watched) -> None:
     for manifest in world.project.folder.glob("notebooks/*/pipeline.yaml"):
         manifest.write_text(re.sub(r"(?m)^ *schedule:.*\n", "", manifest.read_text()))
     eventually(lambda: not any(world.is_scheduled(name) for name in world.store.standings()))
-    eventually(world.are_ended, within=120)
+    eventually(world.are_ended)
+    eventually(lambda: not world.store.owned())  # a run is let go of after its end is written
 
 
 def assert_as_without_a_kill(world: Watched, *folders: Path) -> None:
@@ -142,7 +161,6 @@ def assert_as_without_a_kill(world: Watched, *folders: Path) -> None:
         for attempts in world.store.attempts(run.id).values():
             assert [each.number for each in attempts] == list(range(1, len(attempts) + 1))
             assert [each.state for each in attempts].count(AttemptState.SUCCESS) == 1
-    assert world.store.owned() == []
     assert world.store.pool_holders() == {}
 
 

@@ -151,8 +151,7 @@ def test_a_run_can_be_looked_at_followed_and_cancelled_from_elsewhere(project: P
     running = project.spawn("run", "slow")
     try:
         eventually(lambda: is_waiting(project))
-        document = project.json("status", "latest")
-        assert states(document) == {"wait": "running", "after": "waiting"}
+        eventually(lambda: states(project.json("status", "latest")) == {"wait": "running", "after": "waiting"})
         why = project.nbflow("why", "latest", "after")
         assert why.stdout.startswith("after waits for wait, which is running")
         refused = project.nbflow("mark", "latest", "wait", "success")

@@ -149,7 +149,7 @@ def test_not_ready_while_the_scheduler_is_frozen_or_the_database_is_locked_or_go
 ) -> None:
     assert server.reasons() == {"scheduler": "none runs"}
     scheduler = world.start_leader()
-    assert server.reasons() == {}
+    eventually(lambda: server.reasons() == {}, 60)
     os.kill(scheduler.pid, signal.SIGSTOP)
     try:
         assert eventually(server.reasons, 60)["scheduler"].startswith("its last sign of life is ")
@@ -166,4 +166,4 @@ def test_not_ready_while_the_scheduler_is_frozen_or_the_database_is_locked_or_go
     aside = database.rename(database.with_suffix(".aside"))
     assert server.reasons() == {"database": "its file is gone"}
     aside.rename(database)
-    assert server.reasons() == {}
+    eventually(lambda: server.reasons() == {}, 60)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from making import eventually, kill
-from schedulers import Watched, add_ticking, assert_as_without_a_kill, settle, watched
+from schedulers import WAITING, WAITS, Watched, add_ticking, assert_as_without_a_kill, settle, watched
 
 from nbflow.executors.processes import members
 from nbflow.executors.proctable import Marks
@@ -35,13 +35,6 @@ POINTS = (
     "executor.spawned",
 )
 
-WAITS = """
-    import os, pathlib, time
-    pathlib.Path("kernel.pids").open("a").write(f"{os.getpid()}\\n")
-    while not pathlib.Path("go").exists():
-        time.sleep(0.02)
-"""
-
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[Watched]:
@@ -61,11 +54,9 @@ def test_a_scheduler_killed_at_a_failpoint_is_followed_without_a_trace(world: Wa
 
 
 def test_running_notebooks_survive_a_killed_scheduler_and_are_adopted(world: Watched) -> None:
-    manifest = "name: slow\ntasks:\n  only: {notebook: only.ipynb}\n"
-    folder = world.project.pipeline("slow", manifest, only=(WAITS, "print('done')"))
+    folder = world.project.pipeline("slow", WAITING, only=(WAITS, "print('done')"))
     first = world.start_leader()
-    run = world.trigger("slow")
-    pid = int(eventually(lambda: (folder / "kernel.pids").exists() and (folder / "kernel.pids").read_text()))
+    run, pid = world.trigger_waiting("slow", folder)
     world.kill(first)
     os.kill(pid, 0)  # it lives
     world.start_leader()
@@ -78,11 +69,9 @@ def test_running_notebooks_survive_a_killed_scheduler_and_are_adopted(world: Wat
 
 
 def test_sigterm_leaves_the_running_notebook_to_the_next_scheduler(world: Watched) -> None:
-    manifest = "name: slow\ntasks:\n  only: {notebook: only.ipynb}\n"
-    folder = world.project.pipeline("slow", manifest, only=(WAITS,))
+    folder = world.project.pipeline("slow", WAITING, only=(WAITS,))
     first = world.start_leader()
-    run = world.trigger("slow")
-    eventually(lambda: (folder / "kernel.pids").exists() and (folder / "kernel.pids").read_text())
+    run, _ = world.trigger_waiting("slow", folder)
     assert world.end(first) == 0
     assert (world.store.leader(), world.store.owned()) == (None, [])
     world.start_leader()
@@ -92,11 +81,10 @@ def test_sigterm_leaves_the_running_notebook_to_the_next_scheduler(world: Watche
 
 
 def test_ctrl_c_waits_for_running_notebooks_and_names_them_and_the_second_cancels(world: Watched) -> None:
-    manifest = "name: slow\ntasks:\n  only: {notebook: only.ipynb}\n  next: {notebook: only.ipynb, depends_on: only}\n"
+    manifest = f"{WAITING}  next: {{notebook: only.ipynb, depends_on: only}}\n"
     folder = world.project.pipeline("slow", manifest, only=(WAITS,))
     first = world.start_leader()
-    run = world.trigger("slow")
-    eventually(lambda: (folder / "kernel.pids").exists() and (folder / "kernel.pids").read_text())
+    run, _ = world.trigger_waiting("slow", folder)
     first.send_signal(signal.SIGINT)
     said = world.project.folder / "nbflow.stderr"
     eventually(lambda: "waiting for 1 notebook to end: slow.only" in said.read_text())

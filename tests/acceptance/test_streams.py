@@ -98,7 +98,8 @@ def test_a_run_whose_terminal_goes_away_is_cancelled_in_good_order(project: Proj
     )
     os.close(its)
     try:
-        eventually(lambda: b"cell 2 of 2" in os.read(ours, 65536))
+        screen = bytearray()
+        eventually(lambda: screen.extend(os.read(ours, 65536)) or b"cell 2 of 2" in screen)
         os.close(ours)
         assert running.wait(timeout=60) == 130
     finally:

@@ -12,16 +12,7 @@ from pathlib import Path
 
 import pytest
 from making import eventually, free_port, kill
-from schedulers import Watched, watched
-
-MANIFEST = "name: slow\ntasks:\n  only: {notebook: only.ipynb}\n"
-
-WAITS = """
-    import os, pathlib, time
-    pathlib.Path("kernel.pids").open("a").write(f"{os.getpid()}\\n")
-    while not pathlib.Path("go").exists():
-        time.sleep(0.02)
-"""
+from schedulers import WAITING, WAITS, Watched, watched
 
 
 @pytest.fixture
@@ -45,11 +36,10 @@ def leader_pid(world: Watched) -> int | None:
 
 
 def test_a_scheduler_that_dies_is_started_again_and_its_notebook_goes_on(world: Watched) -> None:
-    folder = world.project.pipeline("slow", MANIFEST, only=(WAITS,))
+    folder = world.project.pipeline("slow", WAITING, only=(WAITS,))
     parent = up(world)
     first = eventually(lambda: leader_pid(world))
-    run = world.trigger("slow")
-    eventually(lambda: (folder / "kernel.pids").exists() and (folder / "kernel.pids").read_text())
+    run, _ = world.trigger_waiting("slow", folder)
     kill(first)
     second = eventually(lambda: (found := leader_pid(world)) != first and found)
     assert second != first
@@ -64,11 +54,10 @@ def test_a_scheduler_that_dies_is_started_again_and_its_notebook_goes_on(world: 
 
 
 def test_ctrl_c_waits_for_what_runs(world: Watched) -> None:
-    folder = world.project.pipeline("slow", MANIFEST, only=(WAITS,))
+    folder = world.project.pipeline("slow", WAITING, only=(WAITS,))
     parent = up(world)
     eventually(lambda: leader_pid(world))
-    run = world.trigger("slow")
-    eventually(lambda: (folder / "kernel.pids").exists() and (folder / "kernel.pids").read_text())
+    run, _ = world.trigger_waiting("slow", folder)
     parent.send_signal(signal.SIGINT)
     said = world.project.folder / "nbflow.stderr"
     eventually(lambda: "waiting for 1 notebook to end: slow.only" in said.read_text())
@@ -78,12 +67,10 @@ def test_ctrl_c_waits_for_what_runs(world: Watched) -> None:
 
 
 def test_a_scheduler_whose_supervisor_was_killed_ends_and_leaves_what_runs(world: Watched) -> None:
-    folder = world.project.pipeline("slow", MANIFEST, only=(WAITS,))
+    folder = world.project.pipeline("slow", WAITING, only=(WAITS,))
     parent = up(world)
     eventually(lambda: leader_pid(world))
-    run = world.trigger("slow")
-    eventually(lambda: (folder / "kernel.pids").exists() and (folder / "kernel.pids").read_text())
-    eventually(lambda: world.state(run) == "running")  # a start is told within 0.2 s, the kernel may be quicker
+    run, _ = world.trigger_waiting("slow", folder)
     world.kill(parent)
     eventually(lambda: world.store.leader() is None)
     assert world.state(run) == "running"
