@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -197,7 +198,7 @@ class Guard:
     folder: AttemptFolder
     exit_code: int | None = field(default=None, init=False)
 
-    def wait(self, within: float = 20.0) -> int:
+    def wait(self) -> int:
         """Its exit code; negative if a signal ended it."""
 
         def is_over() -> bool:
@@ -206,7 +207,7 @@ class Guard:
                 self.exit_code = os.waitstatus_to_exitcode(status) if pid else None
             return self.exit_code is not None
 
-        eventually(is_over, within)
+        eventually(is_over)
         assert self.exit_code is not None
         return self.exit_code
 
@@ -262,6 +263,17 @@ def stand_in(monkeypatch: Any, run: Run) -> None:
 
     monkeypatch.setattr(worker, "_run", run)
     monkeypatch.setattr(worker, "_seal", seal)
+
+
+def state_of(pid: int) -> str:
+    """The letter of a living process; `T`: it is stopped, `S`: it waits."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def freeze(pid: int) -> None:
+    """Stop a process; a signal takes a moment to get there."""
+    os.kill(pid, signal.SIGSTOP)
+    eventually(lambda: state_of(pid) == "T")
 
 
 def outcome_of(folder: AttemptFolder) -> Any:

@@ -157,14 +157,23 @@ def test_tags_are_heeded(tmp_path: Path) -> None:
 # --- the kernel dies ------------------------------------------------------------------------------------------------
 
 
+def heard_and_ended(attempt: Attempt, cell: int) -> Attempt:
+    """Run it; the cell is told when its output has arrived."""
+    with attempt.running() as runner:
+        attempt.wait_for("output", cell=cell)
+        (attempt.project / "heard").touch()
+        assert runner.wait(100) == 0
+    return attempt
+
+
 def test_the_kernel_is_killed(tmp_path: Path) -> None:
     source = """
 ballast = bytearray(200 << 20)
 print("last words", flush=True)
-import os, signal, time
-time.sleep(1)  # what was not sent yet dies with the kernel
+import os, pathlib, signal, time
+while not pathlib.Path("heard").exists(): time.sleep(0.01)  # what was not sent yet dies with the kernel
 os.kill(os.getpid(), signal.SIGKILL)"""
-    attempt = Attempt(tmp_path, notebook(TITLE, "print('one')", source, "print('never')")).run()
+    attempt = heard_and_ended(Attempt(tmp_path, notebook(TITLE, "print('one')", source, "print('never')")), cell=3)
     outcome = attempt.outcome
     assert (outcome.state, outcome.cause, outcome.failing_cell) == (AttemptState.FAILED, Cause.KERNEL_DIED, 3)
     assert (outcome.signal, outcome.exit_code) == (signal.SIGKILL, None)
@@ -178,7 +187,12 @@ os.kill(os.getpid(), signal.SIGKILL)"""
 
 
 def test_the_kernel_exits(tmp_path: Path) -> None:
-    attempt = Attempt(tmp_path, notebook("import os, time\nprint('bye')\ntime.sleep(1)\nos._exit(7)", "2")).run()
+    source = """
+import os, pathlib, time
+print('bye')
+while not pathlib.Path("heard").exists(): time.sleep(0.01)
+os._exit(7)"""
+    attempt = heard_and_ended(Attempt(tmp_path, notebook(source, "2")), cell=1)
     outcome = attempt.outcome
     assert (outcome.state, outcome.cause, outcome.failing_cell) == (AttemptState.FAILED, Cause.KERNEL_DIED, 1)
     assert (outcome.signal, outcome.exit_code) == (None, 7)

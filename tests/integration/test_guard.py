@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from guards import (
@@ -125,12 +127,23 @@ def test_an_attempt_that_was_begun_never_starts_again(folder, monkeypatch):
 
 
 def test_whoever_tests_the_lock_for_a_moment_keeps_no_guard_from_it(folder, monkeypatch):
+    (told, tells), (hears, go_on) = os.pipe(), os.pipe()
+
+    def pause(_: float) -> None:
+        """Between two tries of the guard: as long as it takes until the lock is let go of."""
+        os.write(tells, b"+")
+        os.read(hears, 1)
+
     stand_in(monkeypatch, succeed)
-    code = "import fcntl, sys, time; fcntl.flock(open(sys.argv[1], 'w'), 2); print(flush=True); time.sleep(0.1)"
-    holder = subprocess.Popen([sys.executable, "-c", code, folder.path / "lock"], stdout=subprocess.PIPE)
-    assert holder.stdout.readline() == b"\n"
-    with holder, guarding(folder) as guard:
+    monkeypatch.setattr(worker, "time", SimpleNamespace(sleep=pause))
+    held = folder.lock()
+    with guarding(folder) as guard:
+        assert os.read(told, 1) == b"+"
+        fcntl.flock(held, fcntl.LOCK_UN)
+        os.write(go_on, b"+")
         assert guard.wait() == Exit.DONE
+    for descriptor in (held, told, tells, hears, go_on):
+        os.close(descriptor)
 
 
 def test_a_stop_that_came_first_keeps_the_runner_from_starting(folder, monkeypatch):

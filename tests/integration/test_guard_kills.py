@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gc
 import json
 import os
 import signal
@@ -15,11 +16,12 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from guards import PRELUDE, STRAYS, end_by_force, left_behind, start_order, stop_order
+from guards import PRELUDE, STRAYS, end_by_force, freeze, left_behind, start_order, state_of, stop_order
 from making import eventually, kill, write_notebook
 
 from nbflow.codec import to_json
 from nbflow.executors import launch
+from nbflow.executors.guarded import TRIES
 from nbflow.executors.local import LocalExecutor
 from nbflow.failpoints import VARIABLE
 from nbflow.notebooks.folder import AttemptFolder
@@ -212,7 +214,7 @@ def test_when_all_are_killed_at_once_the_next_to_adopt_ends_the_rest(place):
     with command(place, order, "foreground") as running:
         place.kernel()
         for victim in (running.pid, place.guard(order), place.runner(order)):
-            os.kill(victim, signal.SIGSTOP)  # so that none can act on the death of another
+            freeze(victim)  # so that none can act on the death of another
         guard, runner = place.guard(order), place.runner(order)
         for victim in (guard, runner, running.pid):
             kill(victim)
@@ -298,11 +300,14 @@ def test_an_attempt_that_never_began_is_not_reported_as_started(place, monkeypat
 # --- what is unusual ----------------------------------------------------------------------------------------------
 
 
-def test_a_guard_that_dies_before_it_begins_is_replaced(place):
+def test_a_guard_that_dies_before_it_begins_is_replaced(place, monkeypatch):
     executor, order = place.executor(), place.order("1 + 1")
+    monkeypatch.setenv(VARIABLE, "guard.locked")
     executor.start(order)
-    executor._held[order.attempt]._guard.kill()
+    monkeypatch.delenv(VARIABLE)
+    guarded = executor._held[order.attempt]
     assert end_of(executor).state is AttemptState.SUCCESS
+    assert guarded.starts_left == TRIES - 2
 
 
 def test_no_grace_kills_at_once_and_leaves_a_true_log(place):
@@ -351,7 +356,7 @@ def test_an_outcome_that_cannot_be_written_is_a_lost_attempt(place):
 
 def kill_and_block(folder: AttemptFolder, runner: int) -> None:
     """Like a full disk: the log can be written no more."""
-    os.kill(runner, signal.SIGSTOP)
+    freeze(runner)
     folder.notebook.unlink(missing_ok=True)
     folder.notebook.mkdir()
     kill(runner)
@@ -383,17 +388,17 @@ def test_guards_leave_no_zombies_and_no_descriptors(place):
         return len(list(Path("/proc/self/fd").iterdir()))
 
     executor, order = place.executor(lifeline=True), place.order("1 + 1")
-    before, elder = descriptors(), zombies()
+    gc.collect()  # what other tests left is not closed meanwhile
+    before, elder = descriptors(), children()
     executor.start(order)
     assert [type(fact) for fact in facts_until_ends(executor)] == [AttemptStarted, AttemptEnded]
     assert descriptors() == before
-    assert zombies() <= elder
+    assert [pid for pid in children() - elder if state_of(pid) == "Z"] == []
 
 
-def zombies() -> set[str]:
-    """Children of this process that nobody has waited for; other tests may have left some."""
-    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
-    return {pid for pid in children if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"}
+def children() -> set[int]:
+    """Those of this process, also the dead that nobody has waited for; other tests may have left some."""
+    return set(map(int, Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()))
 
 
 def test_the_guard_has_a_session_of_its_own_no_input_and_the_folders_log(place):

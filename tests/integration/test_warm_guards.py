@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import random
@@ -53,12 +54,14 @@ while True:
     made.poll()
 """
 
-WAITS = """
+READY = """
 import os, time
 from pathlib import Path
 me = os.environ["NBFLOW_ATTEMPT"]
 Path(f"ready.{me}.part").write_text(str(os.getpid()))
 Path(f"ready.{me}.part").rename(f"ready.{me}")
+"""
+WAITS = f"""{READY}
 while not Path("go").exists():
     time.sleep(0.01)
 """
@@ -289,7 +292,7 @@ def test_a_fork_server_that_hangs_is_passed_over(world: Any, monkeypatch: pytest
 
 def test_cancelled_and_lost_attempts_look_the_same_whether_forked_or_not(world: Any) -> None:
     """The two endings that no notebook has by itself; all others are compared by the acceptance tests."""
-    place, seen = world(WAITS), {}
+    place, seen = world(f"{READY}time.sleep(600)  # one line, whenever the interrupt comes"), {}
     for warm in (WARM, None):
         executor, cancelled, lost = place.executor(warm), place.order(), place.order()
         executor.start(cancelled)
@@ -446,6 +449,7 @@ def leaves_nothing(place: World, times: int, warm: Warm) -> str:
         return [open_files(pid) - spare for pid, spare in zip(("self", server, guards), [0, *spares()], strict=True)]
 
     eventually(lambda: spares() == [warm.spare] * 2)
+    gc.collect()  # what other tests left is not closed meanwhile
     memory = [memory_of(pid) for pid in (server, guards)]
     before, began = files(), time.monotonic()
     ends: list[AttemptEnded] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -34,12 +35,13 @@ def test_nobody_wants_anything() -> None:
 
 
 def test_the_first_wish_decides_and_the_shortest_grace_counts() -> None:
-    stop = Stop()
+    stop, began = Stop(), time.monotonic()
     stop.want(late, timedelta(seconds=60))
     stop.want(lost, timedelta(seconds=30))
     stop.want(lost, timedelta(seconds=90))
     assert stop.ending(3) == late(3)
-    assert 29 < stop.seconds_left <= 30
+    left = stop.seconds_left
+    assert 30 - (time.monotonic() - began) <= left <= 30
 
 
 def in_loop(script: Callable[[Stop], object], waits_for: Callable[[Stop], object]) -> Stop:
@@ -51,7 +53,7 @@ def in_loop(script: Callable[[Stop], object], waits_for: Callable[[Stop], object
         waiter = asyncio.ensure_future(waits_for(stop))  # type: ignore[arg-type]
         await asyncio.sleep(0)
         script(stop)
-        await asyncio.wait_for(waiter, 5)
+        await asyncio.wait_for(waiter, 60)
         stop.detach()
 
     asyncio.run(main())
@@ -81,8 +83,8 @@ def test_a_wish_from_before_the_loop() -> None:
 
     async def main() -> None:
         stop.attach()
-        await asyncio.wait_for(stop.wanted(), 5)
-        await asyncio.wait_for(stop.killing_time(), 5)
+        await asyncio.wait_for(stop.wanted(), 60)
+        await asyncio.wait_for(stop.killing_time(), 60)
 
     asyncio.run(main())
 
@@ -99,10 +101,10 @@ def order(attempt: Attempt, grace: float) -> StopAttempt:
 def test_a_signal_with_an_order_cancels_and_one_more_reads_it_again(attempt: Attempt) -> None:
     stop, before = Stop(), signal.getsignal(signal.SIGTERM)
     with stop.heeding(attempt.folder):
-        attempt.folder.ask_to_stop(order(attempt, 60))
+        attempt.folder.ask_to_stop(order(attempt, 600))
         os.kill(os.getpid(), signal.SIGTERM)
         assert stop.ending(2) == endings.cancelled(2, "ana")
-        assert stop.seconds_left > 50
+        assert stop.seconds_left > 500
         attempt.folder.ask_to_stop(order(attempt, 0))
         os.kill(os.getpid(), signal.SIGTERM)
         assert stop.seconds_left == 0
