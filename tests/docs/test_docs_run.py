@@ -108,3 +108,11 @@ def test_no_link_is_broken(page: Path) -> None:
     targets = [target for target in LINK.findall(page.read_text()) if "://" not in target]
     missing = [target for target in targets if not (page.parent / target).exists()]
     assert missing == []
+
+
+def test_every_decision_is_listed_under_its_title() -> None:
+    folder = ROOT / "docs" / "decisions"
+    lines = (folder / "README.md").read_text().splitlines()
+    for page in sorted(folder.glob("0*.md")):
+        number, title = page.read_text().splitlines()[0].removeprefix("# ").split(". ", 1)
+        assert f"- [{number}]({page.name}) {title}" in lines
