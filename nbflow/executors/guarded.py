@@ -113,12 +113,13 @@ class Guarded:
                 self._guard.wait(LAST_MOMENT)
 
     def stop(self, order: StopAttempt) -> None:
-        """Leave the order and wake the guard. If the order cannot be written, the attempt ends at once, as lost."""
+        """Leave the order, which whoever begins the attempt later finds, and wake the guard that has begun it.
+
+        That need not be ours, which may have come second. If the order cannot be written, the attempt ends at once, as
+        lost.
+        """
         with contextlib.suppress(OSError):
             self.folder.ask_to_stop(order)
-        if isinstance(self._guard, subprocess.Popen) and self.event is not None:
-            self._guard.send_signal(signal.SIGTERM)
-            return
         who = self.folder.begun() or {}
         if who.get("world") == this_world():
             TABLE.send(Process(who["pid"], who["since"]), signal.SIGTERM)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -11,11 +13,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from guards import ended, prepared
+from guards import ended, prepared, stop_order
 
 from nbflow.executors import guarded
 from nbflow.executors.guarded import START_ALONE, Guarded
 from nbflow.executors.launch import ForkedGuard, Launch
+from nbflow.executors.processes import identify, this_world
 from nbflow.executors.worker import Exit
 from nbflow.notebooks.folder import AttemptFolder
 from nbflow.run import AttemptEnded, AttemptStarted
@@ -80,6 +83,36 @@ def test_a_start_is_told_by_itself_after_a_moment_and_once(attempt: tuple[Guarde
     assert kinds(it) == []
     acted.end()
     assert kinds(it) == [AttemptEnded]
+
+
+def test_a_stop_reaches_who_has_begun_the_attempt_and_no_guard_that_came_second(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A scheduler that was killed had handed the attempt over, and its successor does so again."""
+    folder = prepared(tmp_path)
+    order = folder.order()
+    with ended_after(sleeper()) as first, ended_after(sleeper()) as second:
+        folder.begin(pid=first.pid, since=identify(first.pid).since, world=this_world(), at=NOW.isoformat())
+        monkeypatch.setattr(Guarded, "_started", lambda *_: second)
+        again = Guarded(id=order.attempt, token=order.token, folder=folder, project=tmp_path)
+        again.start()
+        again.stop(stop_order(order))
+        assert first.wait(60) == -signal.SIGTERM
+        assert second.poll() is None
+        again.let_go()
+
+
+def sleeper() -> subprocess.Popen[bytes]:
+    return subprocess.Popen(["sleep", "600"])
+
+
+@contextlib.contextmanager
+def ended_after(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_a_forked_guard_is_waited_for_until_its_server_tells() -> None:
