@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, tzinfo
 from difflib import get_close_matches
 
 _CONFLICT = re.compile(r"^<{7} ", re.MULTILINE)
@@ -77,9 +77,9 @@ def with_offset(at: datetime) -> str:
     return f"{at.strftime(f'%a %Y-%m-%d %H:%M{seconds}')} {offset[:3]}:{offset[3:5]}"
 
 
-def clock_time(at: datetime) -> str:
-    """The time of day in the reader's own zone, `10:42:05`."""
-    return at.astimezone().strftime("%H:%M:%S")
+def clock_time(at: datetime, zone: tzinfo | None = None) -> str:
+    """The time of day in the reader's zone, `10:42:05`; without one in that of this machine."""
+    return at.astimezone(zone).strftime("%H:%M:%S")
 
 
 def conflict_line(text: str) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from enum import Enum
 from typing import assert_never
 
@@ -21,6 +21,8 @@ MOST = 5
 """Names in a sentence; more of them are counted."""
 
 NO_SCHEDULER = "no scheduler is running: start `nbflow up`"
+_SOON = "in a moment; if it does not, its log says why"
+"""Whether a run is set aside only its scheduler knows (decision 16)."""
 
 
 class Owner(Enum):
@@ -59,6 +61,8 @@ class Surroundings:
     """Who uses the slots now."""
     usual: Mapping[TaskName, float] = field(default_factory=dict)
     """The usual seconds of each task."""
+    zone: tzinfo | None = None
+    """The reader's; None for that of this machine."""
 
 
 def why_run(live: LiveRun, around: Surroundings) -> str:
@@ -87,18 +91,28 @@ def why_paused(backfill: Backfill) -> str:
     return f"backfill {backfill.id} was paused{by}, and goes on with `nbflow backfill resume {backfill.id}`"
 
 
-def why(live: LiveRun, key: TaskKey, around: Surroundings, *, alone: bool = False) -> str:
-    """`clean waits for extract, which is running, 4 min, usually 9 min.`
-
-    `alone`: without what `held_up` says of the whole run.
-    """
+def why(live: LiveRun, key: TaskKey, around: Surroundings) -> str:
+    """`clean waits for extract, which is running, 4 min, usually 9 min.`"""
     task_run = live.get(key)
     if task_run.state.is_terminal:
         return f"{key.address} {_ended(task_run)}."
-    held = "" if alone else _stands_still(live.run, around)
+    held = _stands_still(live.run, around)
     if _is_untaken(live.run, around):
         return f"{key.address} waits for its run to start{_behind(': ', held)}."
     return f"{key.address} {_unfinished(live, task_run, around)}{_behind('; ', held)}."
+
+
+def why_in_row(live: LiveRun, key: TaskKey, around: Surroundings) -> str:
+    """`waits for extract, which is running`: of an unfinished one, in its row.
+
+    Without what stands beside it, its name, state and times, and what `held_up` says above all rows.
+    """
+    task_run = live.get(key)
+    if _is_untaken(live.run, around):
+        return "waits for its run to start"
+    if task_run.state is TaskState.RUNNING and task_run.then is None:
+        return ""
+    return _unfinished(live, task_run, around, is_timed=False)
 
 
 def held_up(run: Run, around: Surroundings) -> str:
@@ -117,8 +131,8 @@ def _stands_still(run: Run, around: Surroundings) -> str:
     if held := held_up(run, around):
         return held
     if _is_untaken(run, around):
-        return "the scheduler takes it in a moment"
-    return "the scheduler takes the run over in a moment" if around.owner is Owner.NONE else ""
+        return f"the scheduler takes it {_SOON}"
+    return f"the scheduler takes the run over {_SOON}" if around.owner is Owner.NONE else ""
 
 
 def _behind(mark: str, said: str) -> str:
@@ -218,11 +232,11 @@ def _elsewhere(hosts: Collection[str]) -> str:
 # --- task runs ------------------------------------------------------------------------------------------------------
 
 
-def _unfinished(live: LiveRun, task_run: TaskRun, around: Surroundings) -> str:
+def _unfinished(live: LiveRun, task_run: TaskRun, around: Surroundings, *, is_timed: bool = True) -> str:
     if task_run.then is not None:
         return _being_stopped(task_run, task_run.then)
     if task_run.state is TaskState.WAITING:
-        return _waiting(live, task_run, around)
+        return _waiting(live, task_run, around, is_timed=is_timed)
     if task_run.state is TaskState.QUEUED:
         return _queued(live, task_run, around)
     if task_run.state is TaskState.RETRY_WAIT:
@@ -237,18 +251,18 @@ def _being_stopped(task_run: TaskRun, then: TaskState) -> str:
     return f"is being stopped{by}, and becomes {in_words(then)}"
 
 
-def _waiting(live: LiveRun, task_run: TaskRun, around: Surroundings) -> str:
+def _waiting(live: LiveRun, task_run: TaskRun, around: Surroundings, *, is_timed: bool) -> str:
     ups = [live.tasks[up] for up in live.ups[task_run.key] if not live.tasks[up].state.is_terminal]
     if not ups:
         return "is about to be looked at: no upstream is unfinished"
-    waited = (f"{up.key.address}, which {_stands(live, up, around)}" for up in ups)
+    waited = (f"{up.key.address}, which {_stands(live, up, around, is_timed=is_timed)}" for up in ups)
     return f"waits for {_listed(waited, between='; ')}"
 
 
-def _stands(live: LiveRun, up: TaskRun, around: Surroundings) -> str:
+def _stands(live: LiveRun, up: TaskRun, around: Surroundings, *, is_timed: bool) -> str:
     """Where an upstream stands, in a few words."""
     if up.state is TaskState.RUNNING:
-        return f"is running, {_so_far(up, around)}"
+        return f"is running, {_so_far(up, around)}" if is_timed else "is running"
     if up.state is TaskState.RETRY_WAIT:
         return f"failed, {_next_try(live, up, around)}"
     if up.state is TaskState.QUEUED:
@@ -258,7 +272,11 @@ def _stands(live: LiveRun, up: TaskRun, around: Surroundings) -> str:
 
 def _next_try(live: LiveRun, task_run: TaskRun, around: Surroundings) -> str:
     """`next try 10:42:05, 3 of 4`; a failure of nbflow's own uses up none of the notebook's tries."""
-    due = clock_time(task_run.not_before) if task_run.not_before and task_run.not_before > around.now else "now"
+    due = (
+        clock_time(task_run.not_before, around.zone)
+        if task_run.not_before and task_run.not_before > around.now
+        else "now"
+    )
     if task_run.cause is not None and task_run.cause.is_own_fault:
         return f"next try {due}, which uses up no retry"
     return f"next try {due}, {task_run.failures + 1} of {live.task(task_run.key).retries.max_retries + 1}"

@@ -230,7 +230,7 @@ class Shown:
 
     def __init__(self, html: str) -> None:
         self.html = html
-        self.soup = BeautifulSoup(html, "html.parser")
+        self.soup = BeautifulSoup(html.replace("<wbr>", ""), "html.parser")
 
     @property
     def text(self) -> str:

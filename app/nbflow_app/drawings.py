@@ -52,7 +52,9 @@ def drawings(visit: Callable[[ZoneInfo], Visit], rooms: Rooms, frame: Frame) -> 
     def _of_run(seen: Visit, run: str) -> pn.viewable.Viewable:
         view = seen.api.status(run)
         drawn = graph_of(
-            view.stored.pipeline, nodes(task_rows(seen, view, seen.api.whys(view.stored))), link=_link(view)
+            view.stored.pipeline,
+            nodes(task_rows(seen, view, seen.api.whys(view.stored, zone=seen.zone))),
+            link=_link(view),
         )
         _follow(rooms, f"run:{view.run.id}", lambda run: drawn.update(nodes(run.rows)))
         return _pane(drawn.figure)
@@ -110,6 +112,7 @@ def course(view: RunView, estimate: Estimate | None, now: datetime) -> Course:
     ups = {key: [TaskKey(up) for up in tasks[key.task].depends_on] for key in view.tasks}
     return Course(
         now=view.run.ended_at or now,
+        is_over=view.run.state.is_terminal,
         bars=[_bar(attempt) for tried in view.attempts.values() for attempt in tried if attempt.started_at],
         rest=spans,
         critical={key.address for key in graph.critical_path(ups, ends)},

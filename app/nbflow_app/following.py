@@ -6,7 +6,7 @@ from typing import Any
 
 from nbflow_app.handlers import JsonHandler
 from nbflow_app.pages.run import run_of
-from nbflow_app.pages.taskrows import TaskRow, task_rows
+from nbflow_app.pages.taskrows import TaskRow, done_text, task_rows
 from nbflow_app.visit import Visit
 
 
@@ -22,14 +22,14 @@ def states(visit: Visit) -> dict[str, Any]:
     """Raises NotFound."""
     seen = visit.api.latest_change()  # before it: told twice is better than never
     view = run_of(visit)
-    whys = visit.api.whys(view.stored)
+    whys = visit.api.whys(view.stored, zone=visit.zone)
     rows = task_rows(visit, view, whys)
     return {
         "seen": seen,
         "state": view.run.state,
         "held_up": whys.held_up,
         "is_over": view.run.state.is_terminal,
-        "done": sum(row.state.is_terminal for row in rows),
+        "done": done_text([row.state for row in rows]),
         "tasks": {row.address: _task(row) for row in rows},
     }
 

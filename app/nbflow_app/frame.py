@@ -6,6 +6,7 @@ Everything a template prints is escaped, unless this module made it.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from functools import cache
 from hashlib import sha256
@@ -15,9 +16,10 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from nbflow.api import Caller, Role
+from nbflow.notebooks.render.prose import prose_html
 from nbflow.notebooks.render.styles import stylesheet
 from nbflow.states import in_words
 from nbflow.text import seconds_text, size_text
@@ -51,7 +53,7 @@ class Frame:
             jupyter=(jupyter or Jupyter(Path())).link,
         )
         self._env.filters.update(
-            words=in_words, seconds=seconds_text, size=size_text, value=value_text, breakable=breakable
+            words=in_words, seconds=seconds_text, size=size_text, value=value_text, breakable=breakable, prose=prose
         )
 
     def url(self, *parts: str, **fields: Any) -> str:
@@ -86,7 +88,8 @@ def asset(name: str) -> bytes:
         return stylesheet().encode()
     if name not in ASSETS:
         raise KeyError(name)
-    return (files("nbflow_app") / "static" / name).read_bytes()
+    folder = "widgets" if name == "names.js" else "static"
+    return (files("nbflow_app") / folder / name).read_bytes()
 
 
 ASSETS = {
@@ -97,6 +100,7 @@ ASSETS = {
     "edit.js": "text/javascript",
     "forms.js": "text/javascript",
     "follow.js": "text/javascript",
+    "names.js": "text/javascript",
     "palette.js": "text/javascript",
     "icon.svg": "image/svg+xml",
 }
@@ -110,9 +114,14 @@ def value_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
+def prose(text: str) -> Markup:
+    """A sentence; what it has between backticks is code."""
+    return Markup(prose_html(text))
+
+
 def breakable(name: str) -> Markup:
-    """A name that goes to the next line behind a `_`, where there is no room for it."""
-    return Markup("_<wbr>").join(name.split("_"))
+    """A name or a path that goes to the next line behind a `_` or a `/`, where there is no room for it."""
+    return Markup(re.sub("[_/]", r"\g<0><wbr>", str(escape(name))))
 
 
 def _badge(state: theme.State, set_by: str | None = None) -> Markup:

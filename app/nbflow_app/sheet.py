@@ -38,6 +38,7 @@ def sheet(view: DraftView) -> dict[str, Any]:
         "can_redo": bool(draft.history.undone),
         "stale": view.is_stale,
         "said": draft.said,
+        "unread": not values,
         "tasks": list(_boxes(tasks, values.get("defaults"), ups, counts)),
         "edges": [[up, name] for name, each in ups.items() for up in each],
         "problems": problems,

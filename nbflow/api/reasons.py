@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from statistics import median
 
 from nbflow import why as sentences
@@ -22,21 +22,21 @@ class Reasons(Bound):
     """Sentences about one run."""
 
     @needs(Role.VIEWER)
-    def why(self, ref: str, task: str) -> str:
-        """One sentence: why a task run stands where it stands."""
+    def why(self, ref: str, task: str, zone: tzinfo | None = None) -> str:
+        """One sentence: why a task run stands where it stands. `zone`: the reader's, else that of this machine."""
         live = live_run(self._store.load(self._store.find_run(ref)))
         key = live.get(TaskKey.parse(task)).key
-        return sentences.why(live, key, self._surroundings(live))
+        return sentences.why(live, key, self._surroundings(live, zone))
 
     @needs(Role.VIEWER)
-    def whys(self, stored: StoredRun, keys: Iterable[TaskKey] | None = None) -> Whys:
-        """What is to be said of a run and of its task runs, or those of `keys`, that have not ended."""
+    def whys(self, stored: StoredRun, keys: Iterable[TaskKey] | None = None, zone: tzinfo | None = None) -> Whys:
+        """What is to be said of a run, and in the rows of its task runs, or those of `keys`, that have not ended."""
         if stored.run.state.is_terminal:
             return Whys()
         live = live_run(stored)
         asked = [key for key in (stored.tasks if keys is None else keys) if not stored.tasks[key].state.is_terminal]
-        around = self._surroundings(live)
-        tasks = {key: sentences.why(live, key, around, alone=True) for key in asked}
+        around = self._surroundings(live, zone)
+        tasks = {key: sentences.why_in_row(live, key, around) for key in asked}
         return Whys(held_up=sentences.held_up(live.run, around), tasks=tasks)
 
     @needs(Role.VIEWER)
@@ -45,7 +45,7 @@ class Reasons(Bound):
         live = live_run(self._store.load(self._store.find_run(ref)))
         return sentences.why_run(live, self._surroundings(live))
 
-    def _surroundings(self, live: LiveRun) -> Surroundings:
+    def _surroundings(self, live: LiveRun, zone: tzinfo | None = None) -> Surroundings:
         """What the run shares with others now."""
         run, now, leases, leader = live.run, self._clock.now(), self._store.owned(), self._store.leader()
         at, standings = self._store.now(now), self._store.standings()
@@ -66,6 +66,7 @@ class Reasons(Bound):
             slots=self._slots,
             busy=self._busy(live, leases) if any(live.ready()) else (),
             usual={task: median(took) for task, took in self._store.durations(run.pipeline).items()},
+            zone=zone,
         )
 
     def _elsewhere(self, live: LiveRun) -> set[str]:

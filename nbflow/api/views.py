@@ -50,7 +50,7 @@ class Whys:
     held_up: str = ""
     """What keeps all of it from going on; empty where nothing does."""
     tasks: Mapping[TaskKey, str] = field(default_factory=dict)
-    """A sentence for each of its tasks that has not ended, about that task alone."""
+    """For each of its tasks that has not ended what its row says: `waits for extract, which is running`, or nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -227,9 +227,10 @@ def test_a_manifest_that_never_could_be_read_can_be_mended(running: Running) -> 
     with running.client() as client:
         editor = Editor(client, name)
         before = editor.sheet()
-        assert (before["tasks"], len(before["problems"])) == ([], 1)
+        assert (before["tasks"], before["unread"], len(before["problems"])) == ([], True, 1)
         text = "name: torn\ntasks: {a: {notebook: a.ipynb}}\n"
-        assert editor.order("text", text=text, version=before["version"])["problems"] == []
+        mended = editor.order("text", text=text, version=before["version"])
+        assert (mended["problems"], mended["unread"]) == ([], False)
 
 
 def test_a_cycle_that_somebody_wrote_is_drawn_and_can_be_cut(running: Running) -> None:

@@ -60,6 +60,28 @@ def test_a_save_has_what_was_typed_into_a_form(page: Page, running: Running, nam
     assert "timeout: 2h" in running.world.api().draft(name).draft.text
 
 
+def test_a_field_that_has_the_focus_is_not_behind_the_buttons(page: Page, running: Running, name: str) -> None:
+    page.goto(f"{running.base}/pipelines/{name}/edit")
+    page.locator("#tasks a[href$='/tasks/clean']").click()
+    expect(page.locator("#form h1")).to_be_focused()
+    edges, footer = "(each) => each.getBoundingClientRect()", page.locator("#side footer")
+    for _ in range(page.locator("#form .nb-input").count()):
+        page.keyboard.press("Tab")
+        field = page.locator("#form .nb-input:focus")
+        if field.count():
+            assert field.evaluate(edges)["bottom"] <= footer.evaluate(edges)["top"], field.get_attribute("name")
+
+
+def test_a_text_that_cannot_be_read_asks_for_no_task(page: Page, running: Running) -> None:
+    torn = running.world.pipeline("name: torn\ntasks: [\n")
+    page.goto(f"{running.base}/pipelines/{torn}/edit")
+    canvas = page.locator("#canvas")
+    expect(canvas).to_have_attribute("data-hint", re.compile("Mend it under Text"))
+    page.get_by_role("link", name="Text", exact=True).click()
+    page.get_by_label("Text of the manifest").fill("name: torn\ntasks: {}\n")
+    expect(canvas).to_have_attribute("data-hint", re.compile("drop a notebook here"))
+
+
 def test_what_was_typed_into_a_form_outlives_the_page(page: Page, running: Running, name: str) -> None:
     page.goto(f"{running.base}/pipelines/{name}/edit")
     page.locator("#tasks a[href$='/tasks/clean']").click()

@@ -36,8 +36,10 @@ RUNNING = bar("clean", 32, None, AttemptState.RUNNING)
 REST = {"clean": (at(32), at(80)), "report": (at(80), at(100))}
 
 
-def course(now: float, *bars: Bar, rest: Mapping[str, Any] = REST, critical: Iterable[str] = ()) -> Course:
-    return Course(now=at(now), bars=bars, rest=rest, critical=tuple(critical))
+def course(
+    now: float, *bars: Bar, rest: Mapping[str, Any] = REST, critical: Iterable[str] = (), **about: Any
+) -> Course:
+    return Course(now=at(now), bars=bars, rest=rest, critical=tuple(critical), **{"is_over": False, **about})
 
 
 def rows(gantt: Gantt, name: str) -> list[dict[str, Any]]:
@@ -104,13 +106,19 @@ def test_the_axis_reaches_what_is_expected_and_grows_with_it() -> None:
     assert gantt.figure.x_range.end == 500
 
 
-def test_now_is_shown_only_while_something_is_to_come() -> None:
+def test_now_is_shown_until_the_run_is_over_also_while_it_waits() -> None:
     ended = [bar(task, 0, 5, AttemptState.SUCCESS) for task in TASKS]
-    gantt = Gantt(TASKS, BEGIN, course(5, *ended, rest={}))
+    gantt = Gantt(TASKS, BEGIN, course(5, *ended, rest={}, is_over=True))
     (now,) = gantt.figure.select({"type": Span})
     assert not now.visible
-    gantt.update(course(6, *ended[1:], RUNNING, rest={}))
+    gantt.update(course(6, *ended[1:], rest={}))
     assert now.visible
+
+
+def test_a_short_run_that_is_over_has_all_of_the_width() -> None:
+    ended = bar("extract", 0, 4, AttemptState.SUCCESS)
+    assert Gantt(TASKS, BEGIN, course(4, ended, rest={}, is_over=True)).figure.x_range.end == pytest.approx(4.2)
+    assert Gantt(TASKS, BEGIN, course(4, ended, rest={})).figure.x_range.end == pytest.approx(10.5)
 
 
 def test_of_many_rows_those_that_failed_are_in_sight() -> None:

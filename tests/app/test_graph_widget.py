@@ -12,6 +12,7 @@ from bokeh.resources import INLINE
 from graphs import chain, etl
 from nbflow_app import theme
 from nbflow_app.layout import layout
+from nbflow_app.widgets import boxes, looks
 from nbflow_app.widgets.graph import Graph, Node, task_list
 from playwright.sync_api import Browser, Page
 from wire import Sent
@@ -148,6 +149,21 @@ class TestInABrowser:
         assert 0 < y < 480
         assert page.evaluate("glyphs.names.visible && glyphs.details.visible && glyphs.icons.visible")
         assert page.evaluate("parseFloat(glyphs.names.glyph.text_font_size.value)") >= 9
+
+    @pytest.mark.parametrize(
+        "name", ["extract_orders_of_all_marketplaces_a", "illicit_till", "mmm_www_mmm_www_mmm", "a1"]
+    )
+    def test_a_name_fits_into_its_box_in_the_font_of_this_machine(self, page: Page, name: str) -> None:
+        label = looks.fitted(name, boxes.TEXT_WIDTH, size=boxes.NAME_SIZE, bold=True)
+        font = f"bold {boxes.NAME_SIZE}px {looks.FONT}"
+        width = page.evaluate(
+            """([label, font]) => {
+              const ink = new OffscreenCanvas(1, 1).getContext("2d")
+              return Object.assign(ink, {font}).measureText(label).width
+            }""",
+            [label, font],
+        )
+        assert width <= boxes.TEXT_WIDTH, label
 
     def test_all_of_it_fits_and_names_that_could_not_be_read_are_left_out(self, page: Page) -> None:
         page.get_by_title("Show all tasks").click()

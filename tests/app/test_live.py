@@ -51,6 +51,22 @@ def test_a_press_that_is_half_done_when_news_come_is_a_press(page: Page, world: 
     expect(page.get_by_role("dialog")).to_contain_text("clean")
 
 
+def test_a_row_that_comes_in_does_not_slide_under_a_press(page: Page, world: World) -> None:
+    run = world.run().id
+    page.goto("/runs")
+    page.locator(f"#run-{run} a").hover()
+    page.mouse.down()
+    with page.expect_response(re.compile(r"/runs$")) as fetched:
+        new = world.run().id
+    fetched.value.finished()
+    page.evaluate("new Promise(requestAnimationFrame)")
+    expect(page.locator(f"#run-{new}")).to_have_count(0)
+    page.mouse.up()
+    page.wait_for_url(f"**/runs/{run}")
+    page.go_back()
+    expect(page.locator(f"#run-{new}")).to_be_visible()
+
+
 def test_what_is_selected_and_what_was_opened_stays(page: Page, world: World) -> None:
     world.seen("nightly")
     page.goto("/pipelines/nightly")

@@ -122,6 +122,13 @@ def test_a_notebook_is_dragged_onto_the_canvas(world: World, page: Page) -> None
     assert placed(world, "load_2"), "among tasks that are placed by hand it gets a place, too"
 
 
+def test_a_notebook_that_is_added_twice_at_once_is_two_tasks(world: World, page: Page) -> None:
+    opened(world, page)
+    page.get_by_role("button", name="Add ../other/load.ipynb").dblclick()
+    expect(page.locator("#tasks li")).to_contain_text(["load", "load_2"])
+    expect(page.locator("#refused")).to_be_hidden()
+
+
 def test_a_notebook_that_is_let_go_elsewhere_is_none(world: World, page: Page) -> None:
     entry, ghost = opened(world, page), page.locator(".nb-carried")
     entry.hover(position={"x": 20, "y": 10})

@@ -134,7 +134,7 @@ def test_a_run_that_has_not_started_says_when_it_was_created(world: World) -> No
     world.clock.advance(timedelta(minutes=1))
     started, waits = world.run(), world.tick()
     rows = {row[0]: row[4] for row in world.page("/pipelines/nightly", tab="runs").rows()}
-    assert rows == {started.id: "1 Apr 09:01", waits.id: "created 00:00"}
+    assert rows == {started.id: "1 Apr 09:01 3.0 s", waits.id: "created 00:00"}
     (row,) = world.page("/pipelines").rows()
     assert "created 00:00" in row
 
@@ -178,7 +178,7 @@ def test_a_failed_run_leads_to_the_failing_cell(world: World) -> None:
     run = world.run(clean=FAILS)
     page = world.page(f"/pipelines/nightly/runs/{run.id}")
     assert page.links()["clean"] == f"/pipelines/nightly/runs/{run.id}/tasks/clean/1#c3"
-    assert "3 of 3 tasks done" in page.part("head")
+    assert "3 of 3 tasks done (1 failed, 1 upstream failed) took" in page.part("head")
     assert "ValueError: bad country" in page.part("failures")
     report = page.rows()[2]
     assert (report[1], report[4]) == ("upstream failed", "blocked by clean (failed)")
@@ -192,8 +192,8 @@ def test_what_waits_says_for_what_and_what_runs_how_far_it_is(world: World) -> N
     page = world.page(f"/pipelines/nightly/runs/{run.id}")
     extract, clean, _ = page.rows()
     assert extract[1:3] == ["running", "90 s"]
-    assert extract[4].startswith("cell 2 of 7")
-    assert "waits for extract, which is running" in clean[4]
+    assert extract[4] == "cell 2 of 7"
+    assert clean[4] == "waits for extract, which is running"
     assert page.soup.find(id="task-extract").find(attrs={"data-since": True})
 
 
@@ -219,10 +219,9 @@ def test_what_holds_all_of_a_run_up_is_said_once(world: World) -> None:
     world.api().pause("nightly")
     page = world.page(f"/pipelines/nightly/runs/{run.id}")
     assert page.text.count("was paused by") == 1
-    assert "Held up: pipeline nightly was paused by ada, and goes on with `nbflow resume nightly`." in page.part("head")
-    assert [row[4] for row in page.rows()] == [
-        f"{task} waits for its run to start." for task in ("extract", "clean", "report")
-    ]
+    assert "Held up: pipeline nightly was paused by ada, and goes on with nbflow resume nightly ." in page.part("head")
+    assert page.soup.find(id="head").code.text == "nbflow resume nightly"
+    assert [row[4] for row in page.rows()] == ["waits for its run to start"] * 3
 
 
 def test_a_task_in_short(world: World) -> None:
@@ -233,6 +232,18 @@ def test_a_task_in_short(world: World) -> None:
     assert page.links()["Attempt 1"] == f"/pipelines/nightly/runs/{run.id}/tasks/clean/1"
     with pytest.raises(NotFound, match="has no task 'claen'"):
         world.page(f"/pipelines/nightly/runs/{run.id}/tasks/claen")
+
+
+def test_an_attempt_that_queues_says_when_it_was_created(world: World) -> None:
+    world.pipeline()
+    world.clock.advance(timedelta(minutes=1))
+    run = world.api().create_run("nightly")
+    world.engine.own(run.id)
+    address = f"/pipelines/nightly/runs/{run.id}/tasks/extract"
+    world.step()
+    assert "Attempt 1 queued created 09:01" in world.page(address).text
+    world.step()
+    assert "Attempt 1 running 09:01" in world.page(address).text
 
 
 # --- now ------------------------------------------------------------------------------------------------------------

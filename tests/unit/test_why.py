@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from building import NOW, VALUE_ERROR, Play, attempt_id, pipeline, task
@@ -19,7 +20,7 @@ from nbflow.states import AttemptState, Cause, RunKind, RunState, TaskState
 from nbflow.testing.samples import a_run
 from nbflow.text import clock_time
 from nbflow.timetable import Standing
-from nbflow.why import Owner, Surroundings, held_up, why, why_run
+from nbflow.why import Owner, Surroundings, held_up, why, why_in_row, why_run
 
 KEY = TaskKey.parse
 NO_SCHEDULER = "no scheduler is running: start `nbflow up`"
@@ -239,9 +240,41 @@ def test_why_a_task_run(make: Callable[[], Play], name: str, around: dict[str, A
     assert why(play.live, KEY(name), Surroundings(**{"now": play.now, **around})) == expected
 
 
+ROWS: dict[str, tuple[Callable[[], Play], str, str]] = {
+    "waiting for one that runs": (
+        lambda: started(chain(), "extract"), "clean", "waits for extract, which is running"
+    ),
+    "ready": (chain, "extract", "is ready and waits for a free slot"),
+    "running": (lambda: started(chain(), "extract"), "extract", ""),
+    "being cancelled": (
+        lambda: being_stopped(lambda: CancelRequested(by="ada")), "extract",
+        "is being stopped by ada, and becomes cancelled",
+    ),
+    "waiting for the next try": (failing, "extract", f"failed (ValueError: bad country); next try {IN}, 2 of 4"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("make", "name", "said"), ROWS.values(), ids=list(ROWS))
+def test_a_row_repeats_neither_its_name_nor_what_counts_on_beside_it(
+    make: Callable[[], Play], name: str, said: str
+) -> None:
+    assert why_in_row(make().live, KEY(name), Surroundings(now=NOW + timedelta(seconds=1))) == said
+
+
+@pytest.mark.parametrize(("zone", "time"), [("Asia/Tokyo", "18:01:00"), ("America/New_York", "05:01:00")])
+def test_a_time_is_that_of_the_reader(zone: str, time: str) -> None:
+    around = Surroundings(now=NOW, zone=ZoneInfo(zone))
+    assert f"next try {time}, 2 of 4" in why(failing().live, KEY("extract"), around)
+    assert f"next try {time}, 2 of 4" in why(failing().live, KEY("clean"), around)
+
+
 UNATTENDED = {
     "the scheduler is gone": (Owner.NONE, False, f"; {NO_SCHEDULER}."),
-    "another one comes": (Owner.NONE, True, "; the scheduler takes the run over in a moment."),
+    "another one comes": (
+        Owner.NONE,
+        True,
+        "; the scheduler takes the run over in a moment; if it does not, its log says why.",
+    ),
     "the command is gone": (
         Owner.GONE,
         True,
@@ -315,6 +348,7 @@ def standing(**about: Any) -> Standing:
     return Standing(pipeline="nightly", first_seen=NOW, cursor=NOW, path="pipeline.yaml", manifest="", **about)
 
 
+SOON = "the scheduler takes it in a moment; if it does not, its log says why"
 FIRST, SECOND, THIRD = run("r1", state=RunState.RUNNING, started_at=NOW), run("r2"), run("r3", RunKind.MANUAL)
 FILLED = [run(f"f{number}", RunKind.BACKFILL) for number in range(1, 4)]
 OWN = Limits(backfills=dict.fromkeys(("f1", "f2", "f3"), backfill()))
@@ -331,7 +365,7 @@ RUNS: dict[str, tuple[Run, dict[str, Any], str]] = {
         "run r3 has not started: the nbflow run that owned it is gone, and the next command or scheduler closes it.",
     ),
     "it was taken just now": (SECOND, {"owner": Owner.ALIVE}, "run r2 is about to start."),
-    "nothing holds it back": (SECOND, {}, "run r2 has not started: the scheduler takes it in a moment."),
+    "nothing holds it back": (SECOND, {}, f"run r2 has not started: {SOON}."),
     "behind another run": (
         SECOND, {"unfinished": [FIRST, SECOND], "owned": {"r1"}},
         "run r2 has not started: run r1 is running, and max_active_runs of nightly is 1.",
@@ -356,7 +390,7 @@ RUNS: dict[str, tuple[Run, dict[str, Any], str]] = {
         " and goes on with `nbflow resume nightly`.",
     ),
     "a paused pipeline does not concern a manual run": (
-        THIRD, {"limits": Limits(paused={"nightly"})}, "run r3 has not started: the scheduler takes it in a moment."
+        THIRD, {"limits": Limits(paused={"nightly"})}, f"run r3 has not started: {SOON}."
     ),
     "behind its backfill": (
         FILLED[2], {"unfinished": FILLED, "owned": {"f1", "f2"}, "limits": OWN},
@@ -409,7 +443,7 @@ def test_the_tasks_of_a_run_that_was_not_taken_wait_for_it() -> None:
     assert why(play.live, KEY("extract"), around) == f"extract {held}"
     assert why(play.live, KEY("report"), around) == f"report {held}"
     assert held_up(play.live.run, around) == "run r0 is running, and max_active_runs of nightly is 1"
-    assert why(play.live, KEY("report"), around, alone=True) == "report waits for its run to start."
+    assert why_in_row(play.live, KEY("report"), around) == "waits for its run to start"
 
 
 @pytest.mark.parametrize("begun", [True, False])

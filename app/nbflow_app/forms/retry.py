@@ -13,7 +13,7 @@ def show(visit: Visit) -> Page:
         title=f"Retry {task} now",
         section="runs",
         crumbs=crumbs(view),
-        data={"run": view.run, "task": task, "why": visit.api.why(view.run.id, task)},
+        data={"run": view.run, "task": task, "why": visit.api.why(view.run.id, task, visit.zone)},
     )
 
 

@@ -17,7 +17,7 @@ from nbflow.text import counted
 from nbflow_app.pages.bars import MOST as BARS
 from nbflow_app.pages.pipelines import rows_of, schedule_zone
 from nbflow_app.pages.runrows import origin
-from nbflow_app.pages.taskrows import log_address, since
+from nbflow_app.pages.taskrows import done_text, log_address, since
 from nbflow_app.visit import Page, Visit
 
 MOST = 50
@@ -153,13 +153,12 @@ def _is_slow(estimate: Estimate, now: datetime) -> bool:
 
 def _going(visit: Visit, view: RunView, estimate: Estimate | None) -> Going:
     run = view.run
-    done = sum(task.state.is_terminal for task in view.tasks.values())
     return Going(
         pipeline=run.pipeline,
         run=run.id,
         state=run.state,
         origin=origin(run),
-        done=f"{done} of {counted(len(view.tasks), 'task')}",
+        done=done_text([task.state for task in view.tasks.values()]),
         since=since(run.started_at, visit.now) if run.started_at else "",
         ready=visit.time(estimate.ready) if estimate else "",
     )

@@ -134,4 +134,4 @@ def _manifest(visit: Visit, view: PipelineView) -> dict[str, Any]:
         Line(number, text, tuple(at.get(number, ())))
         for number, text in enumerate(definition.text.splitlines(), start=1)
     ]
-    return {"file": str(definition.path.name), "path": definition.path, "lines": lines, "problems": definition.problems}
+    return {"file": definition.file, "lines": lines, "problems": definition.problems}

@@ -13,7 +13,8 @@ from nbflow.states import RunState
 from nbflow.text import counted
 from nbflow_app.format import percent
 from nbflow_app.pages.bars import MOST, Bar, bars, success_rate
-from nbflow_app.pages.runrows import run_started, run_took
+from nbflow_app.pages.runrows import run_took
+from nbflow_app.pages.taskrows import started
 from nbflow_app.visit import Page, Visit
 
 
@@ -86,7 +87,7 @@ def row_of(visit: Visit, view: PipelineView) -> Row:
         state=last.state if last else None,
         bars=bars(view.last_runs),
         said=f"{failed} of the last {counted(len(view.last_runs), 'run')} failed" if last else "no runs yet",
-        started=run_started(visit, last) if last else "",
+        started=started(visit, last) if last else "",
         took=run_took(last, visit.now) if last else "",
         schedule=schedule_text(pipeline.schedule) if pipeline else "",
         next=visit.time(view.next_tick.instant, schedule_zone(pipeline)) if view.next_tick else "",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,12 +12,12 @@ from nbflow.errors import NotFound
 from nbflow.estimates import Estimate
 from nbflow.model import TaskKey
 from nbflow.states import RunState, TaskState
-from nbflow.text import counted, took
+from nbflow.text import took
 from nbflow_app.frame import Frame
 from nbflow_app.layout import drawn_height
 from nbflow_app.pages.pipelines import schedule_zone
 from nbflow_app.pages.runrows import origin
-from nbflow_app.pages.taskrows import WORST_FIRST, TaskRow, since, task_rows
+from nbflow_app.pages.taskrows import TaskRow, done_text, since, task_rows
 from nbflow_app.visit import Page, Visit
 
 PARTS = "run_parts.html"
@@ -37,7 +36,7 @@ class RunNow:
 def show(visit: Visit) -> Page:
     view = run_of(visit)
     run, pipeline = view.run, view.stored.pipeline
-    whys = visit.api.whys(view.stored)
+    whys = visit.api.whys(view.stored, zone=visit.zone)
     rows = task_rows(visit, view, whys)
     return Page(
         template="run.html",
@@ -64,8 +63,6 @@ def show(visit: Visit) -> Page:
 def head(visit: Visit, view: RunView, whys: Whys, ready: Estimate | None) -> dict[str, Any]:
     """What changes while it runs."""
     run = view.run
-    counts = Counter(task.state for task in view.tasks.values())
-    done = sum(count for state, count in counts.items() if state.is_terminal)
     return {
         "state": run.state,
         "origin": origin(run),
@@ -73,8 +70,7 @@ def head(visit: Visit, view: RunView, whys: Whys, ready: Estimate | None) -> dic
         "took": took(run.started_at, run.ended_at)
         if run.ended_at or not run.started_at
         else since(run.started_at, visit.now),
-        "done": f"{done} of {counted(len(view.tasks), 'task')} done",
-        "counts": [(state, counts[state]) for state in WORST_FIRST if counts[state]],
+        "done": done_text([task.state for task in view.tasks.values()]),
         "ready": visit.time(ready.ready) if ready else "",
         "held_up": whys.held_up,
         "is_over": run.state.is_terminal,
@@ -108,7 +104,7 @@ def patches(
 ) -> tuple[Mapping[str, str], RunNow]:
     """What changed on the page of a run, as HTML by element id; and how the run stands."""
     touched = _touched(view, keys)
-    whys = visit.api.whys(view.stored, touched)
+    whys = visit.api.whys(view.stored, touched, visit.zone)
     rows = task_rows(visit, view, whys, touched)
     changed = {f"task-{row.address}": frame.part(PARTS, "task_row", view.run, row) for row in rows}
     return {"head": frame.part(PARTS, "run_head", head(visit, view, whys, estimate)), **changed}, RunNow(

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from nbflow.run import Run
 from nbflow.states import RunKind, RunState
 from nbflow.text import took
-from nbflow_app.pages.taskrows import since
+from nbflow_app.pages.taskrows import since, started
 from nbflow_app.visit import Visit
 
 KINDS = {RunKind.SCHEDULED: "by schedule", RunKind.MANUAL: "by hand", RunKind.BACKFILL: "backfill"}
@@ -37,18 +37,11 @@ def run_rows(visit: Visit, runs: Iterable[Run]) -> list[RunRow]:
             state=run.state,
             run_date=run.run_date.isoformat(),
             trigger=origin(run),
-            started=run_started(visit, run),
+            started=started(visit, run),
             took=run_took(run, visit.now),
         )
         for run in runs
     ]
-
-
-def run_started(visit: Visit, run: Run) -> Markup:
-    """Of one that has not started, when it was created."""
-    if run.started_at:
-        return visit.time(run.started_at)
-    return Markup('<span class="nb-dim">created {}</span>').format(visit.time(run.created_at))
 
 
 def run_took(run: Run, now: datetime) -> Markup:

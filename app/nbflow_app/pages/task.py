@@ -14,6 +14,7 @@ from nbflow.run import Attempt, TaskRun
 from nbflow.states import AttemptState, TaskState
 from nbflow.text import size_text, took
 from nbflow_app.pages.run import crumbs, run_of
+from nbflow_app.pages.taskrows import started
 from nbflow_app.visit import Page, Visit
 
 
@@ -42,7 +43,7 @@ def show(visit: Visit) -> Page:
             "run": view.run,
             "task_run": task_run,
             "task": task,
-            "why": visit.api.why(view.run.id, key.address),
+            "why": visit.api.why(view.run.id, key.address, visit.zone),
             "attempts": attempt_rows(visit, view.attempts.get(key, ())),
             "params": task_run.params or {},
             "outputs": task_run.outputs,
@@ -69,7 +70,7 @@ def attempt_rows(visit: Visit, attempts: Sequence[Attempt]) -> list[AttemptRow]:
         AttemptRow(
             number=each.number,
             state=each.state,
-            started=visit.time(each.started_at or each.created_at),
+            started=started(visit, each),
             took=took(each.started_at, each.ended_at, visit.now),
             said=each.reason,
             memory=size_text(each.peak_memory) if each.peak_memory else "",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,9 +11,9 @@ from markupsafe import Markup
 
 from nbflow.api import RunView, Whys
 from nbflow.model import TaskKey, TaskName
-from nbflow.run import Attempt, TaskRun
-from nbflow.states import TaskState
-from nbflow.text import seconds_text, took
+from nbflow.run import Attempt, Run, TaskRun
+from nbflow.states import TaskState, in_words
+from nbflow.text import counted, seconds_text, took
 from nbflow_app.visit import Visit
 
 WORST_FIRST = (
@@ -82,6 +83,20 @@ def elapsed(of: TaskRun, attempts: Sequence[Attempt], now: datetime) -> Markup:
         return since(of.live.started_at, now)
     last = attempts[-1] if attempts else None
     return Markup(took(last.started_at, last.ended_at) if last else "")
+
+
+def done_text(states: Collection[TaskState]) -> str:
+    """`4 of 6 tasks done (1 failed)`: how many have ended, and which of them not well."""
+    counts = Counter(state for state in states if state.is_terminal)
+    unwell = ", ".join(f"{counts[state]} {in_words(state)}" for state in WORST_FIRST[:-1] if counts[state])
+    return f"{counts.total()} of {counted(len(states), 'task')} done" + (f" ({unwell})" if unwell else "")
+
+
+def started(visit: Visit, of: Run | Attempt) -> Markup:
+    """Of what has not started, when it was created."""
+    if of.started_at:
+        return visit.time(of.started_at)
+    return Markup('<span class="nb-dim">created {}</span>').format(visit.time(of.created_at))
 
 
 def since(start: datetime, now: datetime) -> Markup:

@@ -14,6 +14,8 @@ const made = (tag, about = {}, ...inside) => {
   element.append(...inside);
   return element;
 };
+/* A sentence: what it has between backticks is code. */
+const prose = (text) => text.split(/`([^`\n]+)`/).map((part, at) => at % 2 ? made("code", { textContent: part }) : part);
 const typing = () => /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement?.tagName ?? "");
 
 /* --- staying fresh ----------------------------------------------------------------------------------------------- */
@@ -90,10 +92,18 @@ async function refresh(address = location.href) {
   const mine = asked += 1;
   const answer = await fetch(address, { headers: { Accept: "text/html" } });
   const text = answer.ok ? await answer.text() : "";
+  while (hand.presses || Date.now() - hand.moved < AIMS) await new Promise((go) => setTimeout(go, 50));
   if (!text || mine !== asked) return;
   const fresh = parsed(text);
   renewed([...main.querySelectorAll("[data-live]")].map((old) => [old, fresh.getElementById(old.id)]).filter(([, part]) => part));
 }
+
+/* What is fetched may put a row above others: it waits while a hand is about to press one of them, or presses. */
+const AIMS = 300;  // milliseconds
+const hand = { presses: false, moved: 0 };
+document.addEventListener("pointermove", (event) => { if (event.target.closest?.("[data-live]")) hand.moved = Date.now(); });
+document.addEventListener("pointerdown", () => { hand.presses = true; });
+for (const end of ["pointerup", "pointercancel", "blur"]) addEventListener(end, () => { hand.presses = false; }, true);
 
 /* At most one refresh a second, and none while the page is hidden. */
 let wanted = false, waiting = false;
@@ -244,7 +254,8 @@ function fill(dialog, page) {
   if (!dialog.querySelector("[data-close]")) {
     const close = document.createElement("button");
     close.type = "button"; close.className = "nb-button"; close.dataset.close = ""; close.textContent = "Close";
-    (dialog.querySelector("footer") ?? dialog).prepend(close);
+    const footer = dialog.querySelector("footer");
+    if (footer) footer.prepend(close); else (dialog.querySelector(".nb-title") ?? dialog).append(close);
   }
 }
 
@@ -301,7 +312,7 @@ document.addEventListener("submit", async (event) => {
     place.className = "nb-note nb-failed"; place.setAttribute("role", "alert");
     form.querySelector("footer").before(place);
   }
-  place.textContent = told ? [told.error, told.hint].filter(Boolean).join(" ") : "The server does not answer. Nothing may have been done; look at the page before you try again.";
+  place.replaceChildren(...prose(told ? [told.error, told.hint].filter(Boolean).join(" ") : "The server does not answer. Nothing may have been done; look at the page before you try again."));
 });
 
 /* --- keyboard --------------------------------------------------------------------------------------------------------- */

@@ -85,7 +85,7 @@ function sentence({ error, hint }) {
 }
 
 function complain(text) {
-  byId("refused").textContent = text;
+  byId("refused").replaceChildren(...prose(text));
   byId("refused").hidden = !text;
 }
 
@@ -123,6 +123,7 @@ function show(next) {
   showProblems();
   showTasks();
   showText();
+  byId("canvas").dataset.hint = sheet.unread ? "Nothing can be drawn: the text cannot be read. Mend it under Text." : "No task yet: drop a notebook here, or double click.";
   byId("canvas").toggleAttribute("data-empty", !sheet.tasks.length);
   window.nbflow?.canvas?.show(sheet);
   document.dispatchEvent(new CustomEvent("nbflow-sheet", { detail: { sheet } }));
@@ -144,8 +145,8 @@ function showProblems() {
   renew(byId("problems"), sheet.problems, (problem) => problem.where, (problem) => made("li",
     { className: LOOKS[problem.severity] },
     made("button", { type: "button", className: "nb-jump", onclick: () => jump(problem) },
-      made("strong", { textContent: `${problem.severity} ` }), made("span", { textContent: problem.message }),
-      made("small", { textContent: [`line ${problem.line}`, problem.hint].filter(Boolean).join(" · ") }))));
+      made("strong", { textContent: `${problem.severity} ` }), made("span", {}, ...prose(problem.message)),
+      made("small", {}, ...prose([`line ${problem.line}`, problem.hint].filter(Boolean).join(" · "))))));
 }
 
 function showTasks() {

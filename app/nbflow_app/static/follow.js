@@ -41,21 +41,20 @@ function show() {
   window.nbflow?.canvas?.states(told?.tasks ?? null);
   part("followed").hidden = !told;
   if (!told) return;
-  const count = Object.keys(told.tasks).length;
   part("followed").className = `nb-note nb-follow nb-${told.state}`;
-  const stands = `Run ${followed} ${told.is_over ? "ended: " : ""}${told.state}, ${told.done} of ${count} ${count === 1 ? "task" : "tasks"} done`;
+  const stands = `Run ${followed} ${told.is_over ? "ended: " : ""}${told.state}, ${told.done}`;
   const said = told.held_up ? `${stands}; ${told.held_up}` : stands;
-  if (part("followed-state").textContent !== said) part("followed-state").textContent = said;
+  refill(part("followed-state"), made("span", {}, ...prose(said)));
   offer();
 }
 
 /* The notebook of the task that is chosen. */
 function offer() {
   const task = chosen.length === 1 ? told?.tasks[chosen[0]] : null;
-  const said = !task ? "" : task.log
-    ? made("a", { href: `${address(followed)}${task.log}`, textContent: `Notebook of ${chosen[0]}` })
-    : task.why || `${chosen[0]} has not begun.`;
-  refill(part("followed-task"), made("span", {}, said));
+  const said = !task ? [] : task.log
+    ? [made("a", { href: `${address(followed)}${task.log}`, textContent: `Notebook of ${chosen[0]}` })]
+    : prose(`${chosen[0]}: ${task.why || "has not begun"}`);
+  refill(part("followed-task"), made("span", {}, ...said));
 }
 
 function unfollow() {

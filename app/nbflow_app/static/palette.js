@@ -1,5 +1,5 @@
 /* The palette beside the editor's canvas: notebooks that could be tasks, and edges that suggest themselves. It asks the
-   server what there is, and the editor to change the draft; it changes nothing itself. Loaded behind edit.js. */
+   server what there is, and the editor to change the draft; it changes nothing itself. Loaded behind edit.js and names.js. */
 "use strict";
 {
 
@@ -18,7 +18,7 @@ async function ask(path) {
 /* --- notebooks ---------------------------------------------------------------------------------------------------------- */
 
 const search = byId("palette-search"), list = byId("palette-list");
-let notebooks = [], place = null, awaited = null;  // the next task's place on the canvas; its name until the sheet has it
+let notebooks = [], place = null, awaited = [];  // the next task's place on the canvas; names that the server is asked for
 
 async function look() {
   const told = await ask("palette");
@@ -67,19 +67,17 @@ const inJupyter = (path) => `${page.dataset.jupyter}/${path.split("/").map(encod
 
 /* A task of its own, at a place of the canvas, or where there is room. */
 function add({ task, notebook }, at = place ?? window.nbflow.canvas?.free_place()) {
-  const taken = new Set(editor.sheet.tasks.map((each) => each.name));
-  let name = task;
-  for (let number = 2; taken.has(name); number += 1) name = `${task}_${number}`;
-  awaited = name;
-  editor.edit([{ do: "add_task", name, notebook, after: [], ...(at && { position: at }) }]);
+  const taken = [...editor.sheet.tasks.map((each) => each.name), ...awaited];
+  const name = numbered(task, (each) => taken.includes(each));
+  awaited.push(name);
+  editor.edit([{ do: "add_task", name, notebook, after: [], ...(at && { position: at }) }])
+    .then(() => { awaited = awaited.filter((each) => each !== name); });
   place = null;
 }
 
 document.addEventListener("nbflow-sheet", ({ detail: { sheet } }) => {
-  if (awaited && sheet.tasks.some((task) => task.name === awaited)) {
-    window.nbflow.canvas?.select([awaited]);
-    awaited = null;
-  }
+  const there = awaited.filter((name) => sheet.tasks.some((task) => task.name === name));
+  if (there.length) window.nbflow.canvas?.select(there);
   draw();
 });
 
@@ -156,7 +154,7 @@ byId("palette-form").addEventListener("submit", async (event) => {
   }).catch(() => null);
   const told = await answer?.json().catch(() => null);
   refused.hidden = Boolean(answer?.ok);
-  if (!answer?.ok) { refused.textContent = told ? [told.error, told.hint].filter(Boolean).join(" ") : "The server does not answer."; return; }
+  if (!answer?.ok) { refused.replaceChildren(...prose(told ? [told.error, told.hint].filter(Boolean).join(" ") : "The server does not answer.")); return; }
   byId("palette-begin").open = false;
   byId("palette-path").value = "";
   search.value = "";

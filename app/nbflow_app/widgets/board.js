@@ -174,17 +174,10 @@ class Board {
   copies(names) {
     const taken = new Set()
     return new Map(names.map(name => {
-      const copy = this.free_name(name, taken)
+      const copy = numbered(name, each => this.has(each) || taken.has(each))
       taken.add(copy)
       return [name, copy]
     }))
-  }
-
-  free_name(wanted, taken = new Set()) {
-    const stem = wanted.replace(/_\d+$/, "")
-    let name = wanted
-    for (let number = 2; this.has(name) || taken.has(name); number++) name = `${stem}_${number}`
-    return name
   }
 }
 

@@ -33,7 +33,7 @@ from nbflow_app import theme
 from nbflow_app.layout import HEIGHT, WIDTH
 from nbflow_app.widgets import boxes, looks
 
-SCRIPTS = ("routes.js", "board.js", "picture.js", "acts.js", "hands.js", "keys.js", "canvas.js")
+SCRIPTS = ("routes.js", "names.js", "board.js", "picture.js", "acts.js", "hands.js", "keys.js", "canvas.js")
 
 _PLACES = ("x", "y")
 _EDGES = ("x0", "y0", "cx0", "cy0", "cx1", "cy1", "x1", "y1")

@@ -38,6 +38,9 @@ from nbflow_app.widgets.rows import Rows, Sheet
 ROW, MOST_ROWS, NAME_WIDTH = 24, 24, 150
 """Pixels of a row; rows that are seen at once; pixels for the name of a task."""
 
+SHORTEST = 2.0
+"""Seconds of the shortest axis."""
+
 RUNS = -1.0
 """The end of an attempt that has none yet."""
 
@@ -69,6 +72,8 @@ class Course:
     """How a run stands: its attempts, and what is expected. One object for all drawings of the run."""
 
     now: datetime
+    """For one that has ended, its end."""
+    is_over: bool
     bars: Sequence[Bar]
     rest: Mapping[str, tuple[datetime, datetime]] = field(default_factory=dict)
     """When each unfinished task began or will begin, and will end."""
@@ -102,7 +107,7 @@ class Tables:
         self.plans = Sheet({task: self._planned(task) for task in axis.tasks})
         self.critical = Sheet(self._deciding())
         ends = (*(end for _, end in course.rest.values()), *(bar.end for bar in course.bars if bar.end), course.now)
-        self.last = max(10.0, *map(axis.at, ends))
+        self.last = max(SHORTEST if course.is_over else 10.0, *map(axis.at, ends))
 
     def _bar(self, bar: Bar) -> dict[str, Any]:
         """The browser gives an attempt that runs its width."""
@@ -159,9 +164,9 @@ class Gantt:
         self._attempts = Rows(shown.attempts, numbers=(*_SPAN, "left", "end"), texts=texts)
         self._plans = Rows(shown.plans, numbers=_SPAN, texts=())
         self._critical = Rows(shown.critical, numbers=_SPAN, texts=())
-        self._x = Range1d(0, shown.last * 1.05, min_interval=2, syncable=False)
+        self._x = Range1d(0, shown.last * 1.05, min_interval=SHORTEST, syncable=False)
         self._now = Span(location=self._axis.at(course.now), dimension="height", line_dash="dashed", syncable=False)
-        self._now.visible = _is_live(course)
+        self._now.visible = not course.is_over
         self.figure = self._draw(course, shown.shown, link)
 
     def update(self, course: Course) -> None:
@@ -169,7 +174,7 @@ class Gantt:
         self._attempts.put(shown.attempts)
         self._plans.put(shown.plans)
         self._critical.put(shown.critical)
-        self._now.visible = _is_live(course)
+        self._now.visible = not course.is_over
         if shown.last > self._x.end:
             self._x.end = shown.last * 1.25
 
@@ -216,10 +221,6 @@ class Gantt:
         tasks = self._axis.tasks
         first = next((at for at, task in enumerate(tasks) if task in urgent), 0)
         return min(max(0, first - seen // 2), max(0, len(tasks) - seen))
-
-
-def _is_live(course: Course) -> bool:
-    return bool(course.rest) or any(bar.end is None for bar in course.bars)
 
 
 def _as_task(state: AttemptState) -> TaskState:

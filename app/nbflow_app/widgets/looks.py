@@ -122,13 +122,17 @@ def script(*names: str) -> str:
     return "".join((files("nbflow_app.widgets") / name).read_text(encoding="utf-8") for name in names)
 
 
+BOLD = 1.12
+"""How much wider bold letters are."""
+
+
 def fitted(text: str, width: float, *, size: float, bold: bool = False) -> str:
     """The text, or its beginning and its end around an ellipsis, in `width` pixels at a font of `size` pixels."""
-    if _width(text) * size * (1.06 if bold else 1) <= width:
+    if _width(text) * size * (BOLD if bold else 1) <= width:
         return text
     for kept in range(len(text) - 1, 1, -1):
         shorter = f"{text[: (kept + 1) // 2]}…{text[len(text) - kept // 2 :]}"
-        if _width(shorter) * size * (1.06 if bold else 1) <= width:
+        if _width(shorter) * size * (BOLD if bold else 1) <= width:
             return shorter
     return text[:1] + "…"
 
@@ -136,6 +140,5 @@ def fitted(text: str, width: float, *, size: float, bold: bool = False) -> str:
 def _width(text: str) -> float:
     """About how wide it is, in ems, in the fonts that systems use."""
     return sum(
-        0.34 if letter in _NARROW else 0.92 if letter in _WIDE else 0.62 if letter.isupper() else 0.57
-        for letter in text
+        0.34 if letter in _NARROW else 0.92 if letter in _WIDE else 0.66 if letter.isupper() else 0.6 for letter in text
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from nbflow.notebooks.render.cells import key_of
+from nbflow.notebooks.render.prose import prose_html
 from nbflow.run import Attempt
 from nbflow.states import CAUSE_SENTENCES, AttemptState
 
@@ -17,4 +18,4 @@ def banner_html(attempt: Attempt) -> str:
     cell = attempt.failing_cell
     jump = f' <a href="#{key_of(cell)}">Go to cell {cell}</a>' if cell is not None else ""
     word = escape(attempt.state.replace("_", " "))
-    return f'<div class="nbx-banner nbx-{attempt.state}"><strong>{word}</strong>: {escape(because)}{jump}</div>'
+    return f'<div class="nbx-banner nbx-{attempt.state}"><strong>{word}</strong>: {prose_html(because)}{jump}</div>'
