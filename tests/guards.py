@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -9,7 +10,6 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -169,6 +169,26 @@ def end_by_force(folder: AttemptFolder) -> None:
     sockets.remove(order.token)
 
 
+def originals(program: str, mark: bytes) -> list[int]:
+    """Processes with this in their command line and that in their environment, without those that one of them forked.
+
+    Who is whose child is read with the rest: what a server forks for a moment may be gone at the next look.
+    """
+    parents = {}
+    for pid in _pids():
+        about = Path(f"/proc/{pid}")
+        with contextlib.suppress(OSError):
+            is_one = program.encode() in (about / "cmdline").read_bytes() and mark in (about / "environ").read_bytes()
+            if is_one:
+                parents[pid] = int(_fields_of(pid)[1])
+    return [pid for pid, parent in parents.items() if parent not in parents]
+
+
+def _fields_of(pid: int) -> list[str]:
+    """From `/proc/PID/stat`: state, parent, group and so on."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+
+
 def _pids() -> list[int]:
     return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
 
@@ -178,7 +198,7 @@ def _sign_of_life(pid: int, token: str, tag: str) -> str:
         about = Path(f"/proc/{pid}")
         words = (about / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         signs = words + (about / "environ").read_bytes().decode(errors="replace")
-        is_dead = (about / "stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+        is_dead = state_of(pid) in "ZX"
         is_ours = token in signs or f" {tag} " in (about / "limits").read_text()
     except OSError:
         return ""
@@ -212,7 +232,7 @@ class Guard:
         return self.exit_code
 
 
-@contextmanager
+@contextlib.contextmanager
 def guarding(folder: AttemptFolder) -> Iterator[Guard]:
     """Fork a guard for this folder; what is left of the attempt at the end is killed."""
     alive, lifeline = os.pipe()
@@ -267,7 +287,7 @@ def stand_in(monkeypatch: Any, run: Run) -> None:
 
 def state_of(pid: int) -> str:
     """The letter of a living process; `T`: it is stopped, `S`: it waits."""
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    return _fields_of(pid)[0]
 
 
 def freeze(pid: int) -> None:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
+from guards import originals
 from making import Project, eventually, kill, write_notebook
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux can fork kernels")
@@ -153,7 +152,7 @@ ENDINGS = {
 CASES = {**SURROUNDINGS, **DOINGS, **ENDINGS}
 
 
-# Only what hangs may run into its limit: any other cell may have to wait for a busy machine.
+# Only what hangs may run into its limit; any other cell may have to wait for a busy machine.
 HANGS = {"hangs", "hangs_in_c"}
 
 
@@ -169,7 +168,8 @@ def run_cases(folder: Path, cases: Mapping[str, str], **env: str) -> dict[str, A
     (home / "data.txt").write_text("beside the notebook")
     (home / "helper.py").write_text("VALUE = 42\n")
     for name, code in cases.items():
-        write_notebook(home / f"{name}.ipynb", REPORT, code, "print('the end')")
+        before = [] if name in HANGS else [REPORT]  # that cell would have their limit
+        write_notebook(home / f"{name}.ipynb", *before, code, "print('the end')")
     document = project.json("run", "cases", timeout=900)
     return {task["id"]: task for task in document["tasks"]}
 
@@ -233,11 +233,11 @@ def test_a_forked_kernel_differs_from_a_fresh_one_in_nothing_but_time(tmp_path: 
     assert differences(cold, warm) == {}
 
 
-AGE = """
+BIRTH = """
 ticks = int(pathlib.Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
-uptime = float(pathlib.Path("/proc/uptime").read_text().split()[0])
-written = pathlib.Path("age.txt").write_text(str(uptime - ticks / os.sysconf("SC_CLK_TCK")))
+written = pathlib.Path("birth.txt").write_text(str(ticks / os.sysconf("SC_CLK_TCK")))
 """
+"""The moment in which a kernel was forked, in seconds since the machine started."""
 
 
 def test_a_kernel_that_was_forked_ahead_does_not_differ_either(tmp_path: Path) -> None:
@@ -245,23 +245,29 @@ def test_a_kernel_that_was_forked_ahead_does_not_differ_either(tmp_path: Path) -
     found = {}
     for mode in ("cold", "warm"):
         project = Project(tmp_path / f"project-{mode}", NBFLOW_KERNELS_START=mode, NBFLOW_KERNELS_SPARE="1")
-        project.env |= {"OMP_TEST": str(tmp_path), "NBFLOW_KERNELS_IDLE": "20s"}
+        project.env |= {"OMP_TEST": str(tmp_path), "NBFLOW_KERNELS_IDLE": "60s"}
         home = project.pipeline("all", "name: all\ntasks:\n  a: {notebook: a.ipynb}\n")
         (home / "data.txt").write_text("beside the notebook")
         (home / "helper.py").write_text("VALUE = 42\n")
-        write_notebook(home / "a.ipynb", REPORT + "import os, pathlib", AGE, *cells)
-        (task,) = project.json("run", "all")["tasks"]
-        if mode == "warm":  # that one was not; wait until the next one is, and has got older than any other gets
-            (server,) = eventually(lambda: [pid for pid in own_servers(project) if kernels_of(pid)])  # noqa: B023
-            time.sleep(5)
-            (task,) = project.json("run", "all")["tasks"]
-            assert float((home / "age.txt").read_text()) > 5
+        write_notebook(home / "a.ipynb", REPORT + "import os, pathlib", BIRTH, *cells)
+        if mode == "warm":  # the first one is not; the server takes a moment to fork another
+            task = eventually(lambda: of_one_forked_ahead(project, home))  # noqa: B023
+            (server,) = own_servers(project)
             eventually(lambda: kernels_of(server))  # noqa: B023
+        else:
+            (task,) = project.json("run", "all")["tasks"]
         assert task["attempts"][0]["kernel_start"] == mode
         assert task["state"] == "success", task["reason"]
         assert len(task["outputs"]) >= len(cells) - 1
         found[mode] = {"all": task}
     assert differences(found["cold"], found["warm"]) == {}
+
+
+def of_one_forked_ahead(project: Project, home: Path) -> Any:
+    """The task of another run, if its kernel was there before the run was."""
+    before = float(Path("/proc/uptime").read_text().split()[0])
+    (task,) = project.json("run", "all")["tasks"]
+    return float((home / "birth.txt").read_text()) <= before and task
 
 
 def differences(one: dict[str, Any], other: dict[str, Any]) -> dict[str, dict[str, tuple[str, str]]]:
@@ -314,17 +320,6 @@ def test_a_preloaded_module_that_starts_a_thread_makes_kernels_start_the_ordinar
         assert (module, task["state"], task["attempts"][0]["kernel_start"]) == (module, "success", way)
 
 
-def servers() -> dict[int, bytes]:
-    """Fork servers of kernels that run now, and their kernels: pid and environment."""
-    found = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError):  # gone already
-                if b"kernelserver.py" in (entry / "cmdline").read_bytes():
-                    found[int(entry.name)] = (entry / "environ").read_bytes()
-    return found
-
-
 def kernels_of(server: int) -> list[int]:
     try:
         return [int(pid) for pid in Path(f"/proc/{server}/task/{server}/children").read_text().split()]
@@ -335,14 +330,20 @@ def kernels_of(server: int) -> list[int]:
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     """With servers of its own: the variable makes them different from all others."""
-    return Project(tmp_path / "project", NBFLOW_KERNELS_START="warm", OMP_TEST=str(tmp_path), NBFLOW_KERNELS_IDLE="20s")
+    return Project(tmp_path / "project", NBFLOW_KERNELS_START="warm", OMP_TEST=str(tmp_path), NBFLOW_KERNELS_IDLE="60s")
 
 
 def own_servers(project: Project) -> list[int]:
-    """Without the kernels that they forked, which have the same command line."""
-    mine = project.env["OMP_TEST"].encode()
-    found = [pid for pid, environment in servers().items() if mine in environment]
-    return [pid for pid in found if not any(pid in kernels_of(other) for other in found if other != pid)]
+    """Without what they forked, kernels for instance, which has the same command line."""
+    return originals("kernelserver.py", project.env["OMP_TEST"].encode())
+
+
+def server_and_kernel(project: Project) -> tuple[int, int]:
+    """Of the one notebook that runs, once its cell does."""
+    eventually(lambda: any("cell_start" in path.read_text() for path in project.folder.glob(".nbflow/**/events.jsonl")))
+    (server,) = own_servers(project)
+    (kernel,) = kernels_of(server)
+    return server, kernel
 
 
 def slow(project: Project) -> None:
@@ -369,10 +370,9 @@ def test_two_kernels_do_not_share_random_numbers_or_state(project: Project) -> N
 def test_a_killed_server_takes_no_kernel_along_and_is_replaced(project: Project) -> None:
     slow(project)
     running = project.spawn("run", "slow", "--json")
-    (server,) = eventually(lambda: [pid for pid in own_servers(project) if kernels_of(pid)])
-    (kernel,) = kernels_of(server)
+    server, kernel = server_and_kernel(project)
     kill(server)
-    time.sleep(0.5)
+    eventually(lambda: not Path(f"/proc/{server}/exe").exists())
     assert Path(f"/proc/{kernel}").exists()
     (project.folder / "notebooks" / "slow" / "go").touch()
     assert running.wait(timeout=60) == 0
@@ -423,9 +423,7 @@ def test_a_kernel_dies_with_its_runner_also_while_a_cell_holds_the_gil(project: 
         a="import ctypes; ctypes.PyDLL(None).sleep(600)",
     )
     running = project.spawn("run", "held", "--json")
-    (server,) = eventually(lambda: [pid for pid in own_servers(project) if kernels_of(pid)])
-    (kernel,) = kernels_of(server)
-    eventually(lambda: any("cell_start" in path.read_text() for path in project.folder.glob(".nbflow/**/events.jsonl")))
+    _, kernel = server_and_kernel(project)
     os.killpg(running.pid, signal.SIGKILL)
     eventually(lambda: not Path(f"/proc/{kernel}").exists())
     running.wait(timeout=60)

@@ -20,7 +20,7 @@ from typing import Any
 import nbformat
 import pytest
 from attempts import Attempt, notebook
-from guards import PRELUDE, STRAYS, end_by_force, left_behind, start_order, stop_order
+from guards import PRELUDE, STRAYS, end_by_force, left_behind, originals, start_order, stop_order
 from making import eventually, kill, write_notebook
 
 from nbflow.codec import to_json
@@ -117,16 +117,7 @@ class World:
         return int(eventually(lambda: ready.exists() and ready.read_text()))
 
     def servers(self, kind: str) -> list[int]:
-        """Of this world: the processes of that kind that none of the same kind has forked."""
-        found = [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if self._is_one(pid, kind)]  # noqa: PTH208
-        return [pid for pid in found if not any(pid in children_of(other) for other in found)]
-
-    def _is_one(self, pid: int, kind: str) -> bool:
-        try:
-            about = Path(f"/proc/{pid}")
-            return kind.encode() in (about / "cmdline").read_bytes() and self.mark in (about / "environ").read_bytes()
-        except OSError:
-            return False
+        return originals(kind, self.mark)
 
     def close(self) -> None:
         for executor in self.executors:
