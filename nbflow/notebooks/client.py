@@ -36,8 +36,14 @@ class Client(AsyncKernelClient):
     """Talks to a kernel."""
 
     def start_channels(self, *_: Any, **__: Any) -> None:
-        """Without stdin, so that `input()` fails at once, and without a heartbeat: the process itself is watched."""
-        super().start_channels(shell=True, iopub=True, stdin=False, hb=False, control=True)
+        """Without stdin, so that `input()` fails at once, without a heartbeat, because the process itself is watched,
+        and without a control channel: the manager has one."""
+        super().start_channels(shell=True, iopub=True, stdin=False, hb=False, control=False)
+
+    def stop_channels(self) -> None:
+        """These; jupyter_client's own makes and connects the others first, to see whether they run."""
+        for channel in (self.shell_channel, self.iopub_channel):
+            channel.stop()
 
     async def introduce(self) -> Mapping[str, Any]:
         """The kernel's `kernel_info`, once it answers on both channels; asks again and again until then."""

@@ -21,6 +21,7 @@ from nbflow.errors import NbflowError
 from nbflow.notebooks import warm
 from nbflow.notebooks.client import Client, Words
 from nbflow.notebooks.endings import how_it_ended
+from nbflow.notebooks.kernelserver import PARTING
 from nbflow.notebooks.kernelspecs import is_ipykernel
 from nbflow.notebooks.memory import peak_of, peak_of_the_dead
 from nbflow.notebooks.waits import end_of_process, first_of
@@ -44,11 +45,13 @@ RECONNECT_MS = 2
 """ZMQ's own 100 ms are waited for whenever the client is there before the kernel, which is always."""
 
 
-KEEP_OUTPUT = (
-    "(lambda iopub: iopub.schedule(lambda: iopub.socket.set(__import__('zmq').SNDHWM, 0)))"
-    "(get_ipython().kernel.iopub_thread)"
+ADAPT = (
+    "(lambda iopub, control: (iopub.schedule(lambda: iopub.socket.set(__import__('zmq').SNDHWM, 0)),"
+    f" __import__('atexit').register(lambda: (control.stop(), control.join({PARTING})))))"
+    "(get_ipython().kernel.iopub_thread, get_ipython().kernel.control_thread)"
 )
-"""Tells ipykernel to queue its output without a limit; it would drop what a busy machine has not sent yet."""
+"""Tells ipykernel what `kernelserver` tells a forked one: to queue its output without a limit, as it would drop what a
+busy machine has not sent yet; and to end its control thread before the thread that this one speaks through."""
 
 
 class KernelFailed(NbflowError):
@@ -86,6 +89,12 @@ class Manager(AsyncKernelManager):
         return await super()._async_pre_start_kernel(**kwargs)
 
     pre_start_kernel = _async_pre_start_kernel
+
+    async def start_kernel(self, **kwargs: Any) -> None:  # type: ignore[override]
+        """Its steps and no more: jupyter_client's own sleeps for 0.01 s then, so that its tests can see the state."""
+        command, kwargs = await self.pre_start_kernel(**kwargs)
+        await self._launch_kernel(command, **kwargs)
+        await self.post_start_kernel(**kwargs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +173,7 @@ class Kernel:
         if introduction.done():
             self.info = introduction.result()
             if is_ipykernel(self._spec) and self.how_started == "cold":  # a forked one knows
-                await first_of(self.client.evaluate(KEEP_OUTPUT), self.exited.wait())
+                await first_of(self.client.evaluate(ADAPT), self.exited.wait())
             return
         introduction.cancel()
         if self.returncode is not None:
@@ -187,8 +196,8 @@ class Kernel:
     async def shut_down(self, limit: float) -> None:
         """Let it end in order, `atexit` handlers included, for at most `limit` seconds; kill it then.
 
-        It has closed its sockets when the handlers have run. What it sometimes waits for after that is itself
-        (ipykernel joins a thread that waits for another one, already stopped), so it gets little time from there.
+        It has closed its sockets when the handlers have run. What it may still wait for after that is a thread of its
+        own that hangs, so it gets little time from there.
         """
         if not self.exited.is_set():
             self._pulse = PULSE / 10

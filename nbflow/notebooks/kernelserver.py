@@ -51,6 +51,9 @@ DEATH, READY = 3, 4
 COMMAND_LINE = ("-f", "--HistoryManager.enabled=False")
 """What our runners pass to a kernel, but for the connection file behind the first."""
 
+PARTING = 1.0
+"""Seconds that the control thread gets to say that it is done with the shutdown."""
+
 SUBREAPER = 36
 """PR_SET_CHILD_SUBREAPER."""
 
@@ -148,6 +151,14 @@ def _adapt_ipykernel() -> None:
         """Queue output without a limit; ipykernel would drop what a busy machine has not sent yet."""
         context.setsockopt(zmq.SNDHWM, 0)
         bind(application, context)
+        atexit.register(end_control, application)
+
+    def end_control(application: Any) -> None:
+        """ipykernel would stop its iopub thread first; then a control thread that has not yet said that it is done
+        with the shutdown never can, and the kernel waits for it for ever."""
+        if application.control_thread.is_alive():
+            application.control_thread.stop()
+            application.control_thread.join(PARTING)
 
     bind: Any = vars(kernelapp)["IPKernelApp"].init_iopub
     vars(kernelbase)["Kernel"]._progressively_terminate_all_children = nothing

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from attempts import Attempt, code, notebook, text
+from attempts import LATE, Attempt, code, notebook, text
 
 from nbflow.model import Param
 from nbflow.states import AttemptState, Cause
@@ -143,18 +143,14 @@ print(sleeper.pid)"""
     assert (attempt.project / "flushed").read_text() == "yes"
 
 
-def test_a_kernel_that_hangs_after_its_exit_handlers_is_not_waited_for(tmp_path: Path) -> None:
-    """What ipykernel does now and then by itself: its control thread is waited for, and never ends."""
-    source = """
-import atexit, pathlib, time
-from ipykernel.kernelapp import IPKernelApp
-IPKernelApp.instance().control_thread.join = lambda: time.sleep(600)
-atexit.register(lambda: pathlib.Path("flushed").write_text("yes"))"""
-    attempt = Attempt(tmp_path, notebook(source)).run(
+@pytest.mark.parametrize(("seconds", "finalised"), [(0.3, True), (600, False)])
+def test_a_kernel_is_waited_for_as_long_as_it_can_end(tmp_path: Path, seconds: float, finalised: bool) -> None:
+    attempt = Attempt(tmp_path, notebook(LATE.format(seconds=seconds))).run(
         before="import datetime, nbflow.notebooks.execution as e; e.GRACE = datetime.timedelta(minutes=10)"
     )
     assert attempt.outcome.state is AttemptState.SUCCESS
     assert (attempt.project / "flushed").read_text() == "yes"
+    assert (attempt.project / "finalised").exists() is finalised
     assert attempt.processes() == []
 
 

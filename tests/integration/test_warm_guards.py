@@ -19,7 +19,7 @@ from typing import Any
 
 import nbformat
 import pytest
-from attempts import Attempt, notebook
+from attempts import LATE, Attempt, notebook
 from guards import PRELUDE, STRAYS, end_by_force, left_behind, originals, start_order, stop_order
 from making import eventually, kill, write_notebook
 
@@ -253,6 +253,17 @@ def test_a_runner_knows_whether_its_kernel_has_left_anything(world: Any, tmp_pat
         with attempt.running(before=TELLS_WHAT_IS_LEFT, **WARM.variables()) as runner:
             assert runner.wait(60) == code, (attempt.folder.path / "stderr").read_text()
         assert (attempt.outcome.state, attempt.outcome.kernel_start) == (AttemptState.SUCCESS, "warm")
+
+
+@pytest.mark.parametrize(("seconds", "finalised"), [(0.3, True), (600, False)])
+def test_a_forked_kernel_is_waited_for_as_long_as_it_can_end(world: Any, seconds: float, finalised: bool) -> None:
+    place = world(LATE.format(seconds=seconds))
+    executor = place.executor()
+    executor.start(place.order())
+    ended = end_of(executor)
+    assert (ended.state, ended.kernel_start) == (AttemptState.SUCCESS, "warm")
+    assert (place.path / "flushed").read_text() == "yes"
+    assert (place.path / "finalised").exists() is finalised
 
 
 def test_what_a_forked_kernel_has_left_ends_with_its_attempt(world: Any) -> None:
