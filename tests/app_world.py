@@ -17,6 +17,7 @@ from nbflow_app.pages.attempt import AttemptPage
 from nbflow_app.routes import ATTEMPT, EDIT_FORMS, EDIT_PAGES, FORMS, PAGES
 from nbflow_app.visit import Page, Redirect, Visit
 from nbformat.v4 import new_code_cell, new_notebook
+from shared_store import SharedStore
 
 from nbflow import schedule
 from nbflow.api import Api, Caller, Role
@@ -31,7 +32,6 @@ from nbflow.run import ErrorInfo, Run, StartAttempt
 from nbflow.settings import Settings
 from nbflow.states import AttemptState, Cause, RunKind
 from nbflow.testing.clock import FakeClock
-from nbflow.testing.dict_store import DictStore
 from nbflow.testing.drafts import DictDrafts
 from nbflow.testing.executor import FakeExecutor, Script
 from nbflow.testing.scheduling import a_standing
@@ -93,7 +93,7 @@ class World:
     """One project with its engine, and the pages of its app."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.clock, self.store, self.logs = folder, FakeClock(NOW), DictStore(), FakeLogs()
+        self.folder, self.clock, self.store, self.logs = folder, FakeClock(NOW), SharedStore(), FakeLogs()
         self.scripts: dict[tuple[str, int], Script] = {}
         self.troubles: dict[str, str] = {}
         self.executor = FakeExecutor(self.clock.now, self._script, pass_time=self.clock.advance)

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 from building import task
 from nbformat.v4 import new_code_cell, new_notebook, new_output
+from shared_store import SharedStore
 
 from nbflow.api import Api, Caller, Check, Entrance, Role
 from nbflow.errors import NotFound
@@ -23,7 +24,6 @@ from nbflow.rest.caller import Behind
 from nbflow.run import Answer, Change, ErrorInfo, TaskRun
 from nbflow.states import AttemptState, Cause, RunState, TaskState
 from nbflow.testing.clock import FakeClock
-from nbflow.testing.dict_store import DictStore
 from nbflow.testing.samples import a_run, add, an_attempt, save
 from nbflow.testing.store_contract.looking import everything
 from nbflow.testing.workspace import FakeWorkspace
@@ -103,7 +103,7 @@ class FakeNotifier:
 
 
 @dataclass
-class Answering(DictStore):
+class Answering(SharedStore):
     """A store whose requests are answered at once, as by an engine that lives."""
 
     said: str = ""
