@@ -92,18 +92,19 @@ async function refresh(address = location.href) {
   const mine = asked += 1;
   const answer = await fetch(address, { headers: { Accept: "text/html" } });
   const text = answer.ok ? await answer.text() : "";
-  while (hand.presses || Date.now() - hand.moved < AIMS) await new Promise((go) => setTimeout(go, 50));
+  for (const since = Date.now(); Date.now() < Math.min(held, since + PATIENCE);) await new Promise((go) => setTimeout(go, 50));
   if (!text || mine !== asked) return;
   const fresh = parsed(text);
   renewed([...main.querySelectorAll("[data-live]")].map((old) => [old, fresh.getElementById(old.id)]).filter(([, part]) => part));
 }
 
-/* What is fetched may put a row above others: it waits while a hand is about to press one of them, or presses. */
-const AIMS = 300;  // milliseconds
-const hand = { presses: false, moved: 0 };
-document.addEventListener("pointermove", (event) => { if (event.target.closest?.("[data-live]")) hand.moved = Date.now(); });
-document.addEventListener("pointerdown", () => { hand.presses = true; });
-for (const end of ["pointerup", "pointercancel", "blur"]) addEventListener(end, () => { hand.presses = false; }, true);
+/* What is fetched may put a row above others: it waits while a hand is about to press one of them, or presses, but not
+   for ever: not every browser tells of each press that it has ended. */
+const AIMS = 300, PATIENCE = 10_000;  // milliseconds
+let held = 0;  // until when
+document.addEventListener("pointermove", (event) => { if (event.target.closest?.("[data-live]")) held = Math.max(held, Date.now() + AIMS); });
+document.addEventListener("pointerdown", () => { held = Date.now() + PATIENCE; });
+for (const end of ["pointerup", "pointercancel", "blur"]) addEventListener(end, () => { held = 0; }, true);
 
 /* At most one refresh a second, and none while the page is hidden. */
 let wanted = false, waiting = false;
