@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 from app_world import World
-from making import free_port
+from making import PATIENCE, free_port
 from nbflow_app.entry import Entry, LinkEntry
 from nbflow_app.frame import Frame
 from nbflow_app.handlers import Site
@@ -61,12 +61,12 @@ def served(world: World, **about: Any) -> Iterator[Running]:
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()), name="app")
     thread.start()
-    assert ready.wait(60)
+    assert ready.wait(PATIENCE)
     try:
         yield running
     finally:
         stop()
-        thread.join(30)
+        thread.join(PATIENCE)
         assert not thread.is_alive()
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from making import Project, eventually, free_port
+from making import PATIENCE, Project, eventually, free_port
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request
 
 
@@ -35,7 +35,7 @@ class Up:
     def stop(self) -> None:
         if self._process is not None:
             self._process.send_signal(signal.SIGTERM)
-            self._process.wait(60)
+            self._process.wait(PATIENCE)
             self._process = None
 
     def run_of(self, pipeline: str) -> str:

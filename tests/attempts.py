@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 from uuid import uuid4
 
 import nbformat
+from making import PATIENCE, eventually
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from nbflow.model import FrozenNotebook, Param, TaskKey
@@ -92,7 +92,7 @@ class Attempt:
 
     # --- running it -------------------------------------------------------------------------------------------------
 
-    def run(self, *, before: str = "pass", timeout: float = 120, **env: str) -> Attempt:
+    def run(self, *, before: str = "pass", timeout: float = PATIENCE, **env: str) -> Attempt:
         """Run it to its end; `before` is Python for the runner's process."""
         with self.running(before=before, **env) as runner:
             assert runner.wait(timeout) == 0, (self.folder.path / "stderr").read_text()
@@ -114,7 +114,7 @@ class Attempt:
             yield runner
         finally:
             runner.kill()
-            runner.wait(60)
+            runner.wait(PATIENCE)
             self.kill_all()
 
     def kill_all(self) -> None:
@@ -139,15 +139,11 @@ class Attempt:
         )
         runner.send_signal(signal.SIGTERM)
 
-    def wait_for(self, event: str, within: float = 100, **about: Any) -> dict[str, Any]:
+    def wait_for(self, event: str, **about: Any) -> dict[str, Any]:
         """The first event of that name which says all that."""
-        deadline = time.monotonic() + within
-        while True:
-            for each in self.events:
-                if each["event"] == event and about.items() <= each.items():
-                    return each
-            assert time.monotonic() < deadline, f"no {event} {about} in {self.events}"
-            time.sleep(0.02)
+        wanted = {"event": event, **about}.items()
+        found: dict[str, Any] = eventually(lambda: next((each for each in self.events if wanted <= each.items()), None))
+        return found
 
     # --- what it left -----------------------------------------------------------------------------------------------
 

@@ -42,6 +42,14 @@ def write_manifest(folder: Path, text: str) -> Path:
     return path
 
 
+PATIENCE = 100.0
+"""Seconds until a test gives up: a busy machine takes long for what is quick elsewhere.
+
+Notebooks that shall be killed sleep for ten minutes, so that none of them ends by itself meanwhile;
+what would like to stay where it must not lives longer than this as well.
+"""
+
+
 class Project:
     """A project folder, and the command line run in it as a user would."""
 
@@ -112,12 +120,8 @@ def states(document: Mapping[str, Any]) -> dict[str, str]:
     return {task["id"]: task["state"] for task in document["tasks"]}
 
 
-def eventually(holds: Callable[[], Any], within: float = 100.0) -> Any:
-    """The first true answer; fails after `within` seconds: a busy machine takes long for what is quick elsewhere.
-
-    Notebooks that shall be killed sleep for ten minutes, so that none of them ends by itself meanwhile;
-    what would like to stay where it must not lives longer than `within` as well.
-    """
+def eventually(holds: Callable[[], Any], within: float = PATIENCE) -> Any:
+    """The first true answer; fails after `within` seconds."""
     deadline = time.monotonic() + within
     while not (answer := holds()):
         assert time.monotonic() < deadline, f"not within {within} s: {holds}"

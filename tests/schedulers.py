@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from making import Project, eventually
+from making import PATIENCE, Project, eventually
 
 from nbflow.states import AttemptState, RunState, TaskState
 from nbflow.wiring import Doors
@@ -77,12 +77,12 @@ class Watched:
     def kill(self, process: subprocess.Popen[str]) -> float:
         """`kill -9`; the moment of it."""
         process.kill()
-        process.wait(30)
+        process.wait(PATIENCE)
         return time.monotonic()
 
     def end(self, process: subprocess.Popen[str]) -> int:
         process.send_signal(signal.SIGTERM)
-        return process.wait(60)
+        return process.wait(PATIENCE)
 
     def trigger(self, pipeline: str) -> str:
         return str(self.project.nbflow("trigger", pipeline).stdout.strip())
@@ -114,7 +114,7 @@ class Watched:
         for process in self.processes:
             if process.poll() is None:
                 process.kill()
-                process.wait(30)
+                process.wait(PATIENCE)
         self.doors.close()
 
 

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
-from making import Project, eventually, kill, states
+from making import PATIENCE, Project, eventually, kill, states
 
 
 @pytest.fixture
@@ -115,10 +115,10 @@ def on_a_terminal(
                 break
             if touches and touches[0].encode() in screen:
                 touches[1].touch()
-        return running.wait(timeout=60), screen.decode()
+        return running.wait(PATIENCE), screen.decode()
     finally:
         kill(running.pid)
-        running.wait(timeout=60)
+        running.wait(PATIENCE)
         os.close(ours)
 
 
@@ -166,13 +166,13 @@ def test_a_run_can_be_looked_at_followed_and_cancelled_from_elsewhere(project: P
         cancelled = project.nbflow("cancel", "latest", "--note", "wrong date")
         assert cancelled.returncode == 0, cancelled.stderr
         assert "is cancelled" in cancelled.stderr
-        assert running.wait(timeout=60) == 1
-        said, _ = follower.communicate(timeout=60)
+        assert running.wait(PATIENCE) == 1
+        said, _ = follower.communicate(timeout=PATIENCE)
         assert "waiting" in said.splitlines()
         assert "■ cancelled  wait" in said
     finally:
         kill(running.pid)
-        running.wait(timeout=60)
+        running.wait(PATIENCE)
 
 
 def test_the_next_command_closes_a_run_that_was_killed_and_says_how_to_go_on(project: Project) -> None:
@@ -180,7 +180,7 @@ def test_the_next_command_closes_a_run_that_was_killed_and_says_how_to_go_on(pro
     running = project.spawn("run", "slow")
     eventually(lambda: is_waiting(project))
     kill(running.pid)
-    running.wait(timeout=60)
+    running.wait(PATIENCE)
     looked = project.nbflow("status", "latest")
     assert looked.returncode == 0
     assert re.search(r"closed run \S+ as failed", looked.stderr)

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 from app_up import Up
-from making import Project, eventually
+from making import PATIENCE, Project, eventually
 
 from nbflow.cli.demo import BEGIN_WITH, make
 from nbflow.errors import InvalidInput
@@ -38,7 +38,7 @@ def test_the_demo_runs_its_history_and_says_where_to_look(tmp_path: Path) -> Non
         assert "black_friday will be red" in (up.project.folder / "nbflow.stderr").read_text()
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(60)
+        process.wait(PATIENCE)
 
 
 def test_the_demo_goes_on_in_its_folder_and_in_no_other(tmp_path: Path) -> None:

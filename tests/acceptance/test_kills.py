@@ -19,7 +19,7 @@ from uuid import uuid4
 
 import nbformat
 import pytest
-from making import Project, eventually, kill, states
+from making import PATIENCE, Project, eventually, kill, states
 
 from nbflow.failpoints import VARIABLE
 
@@ -221,10 +221,10 @@ def test_killed_at_a_seeded_moment(nightly: Nightly, endings: Counter[str], vict
     running = nightly.project.spawn("run", "nightly", "--json")
     try:
         strike(nightly, running, victim, chance)
-        running.wait(timeout=60)
+        running.wait(PATIENCE)
     finally:
         kill(running.pid)
-        running.wait(timeout=60)
+        running.wait(PATIENCE)
     nightly.assert_clean_and_whole()
     endings[nightly.close_and_repair()] += 1
 

@@ -149,21 +149,21 @@ def test_not_ready_while_the_scheduler_is_frozen_or_the_database_is_locked_or_go
 ) -> None:
     assert server.reasons() == {"scheduler": "none runs"}
     scheduler = world.start_leader()
-    eventually(lambda: server.reasons() == {}, 60)
+    eventually(lambda: server.reasons() == {})
     os.kill(scheduler.pid, signal.SIGSTOP)
     try:
-        assert eventually(server.reasons, 60)["scheduler"].startswith("its last sign of life is ")
+        assert eventually(server.reasons)["scheduler"].startswith("its last sign of life is ")
     finally:
         os.kill(scheduler.pid, signal.SIGCONT)
-    eventually(lambda: server.reasons() == {}, 60)
+    eventually(lambda: server.reasons() == {})
 
     database = world.project.folder / ".nbflow" / "nbflow.db"
     with closing(sqlite3.connect(database, isolation_level=None)) as connection:
         connection.execute("BEGIN IMMEDIATE")
-        assert eventually(server.reasons, 60)["scheduler"].startswith("its last sign of life is ")
-    eventually(lambda: server.reasons() == {}, 60)
+        assert eventually(server.reasons)["scheduler"].startswith("its last sign of life is ")
+    eventually(lambda: server.reasons() == {})
 
     aside = database.rename(database.with_suffix(".aside"))
     assert server.reasons() == {"database": "its file is gone"}
     aside.rename(database)
-    eventually(lambda: server.reasons() == {}, 60)
+    eventually(lambda: server.reasons() == {})

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from making import Project, eventually, states, write_notebook
+from making import PATIENCE, Project, eventually, states, write_notebook
 
 from nbflow.notebooks.folder import AttemptFolder
 
@@ -168,7 +168,7 @@ def test_ctrl_c_cancels_with_grace_and_the_log_says_so(project: Project) -> None
     running = project.spawn("run", "slow")
     eventually(lambda: running_kernel_cell(project))
     running.send_signal(signal.SIGINT)
-    assert running.wait(timeout=60) == 130
+    assert running.wait(PATIENCE) == 130
     document = project.json("status", "latest")
     assert document["run"]["state"] == "cancelled"
     assert states(document) == {"wait": "cancelled", "after": "cancelled"}
@@ -191,7 +191,7 @@ def test_a_second_ctrl_c_kills_what_ignores_the_first(project: Project) -> None:
     eventually(lambda: grace_of(attempt) == 10)
     running.send_signal(signal.SIGINT)
     eventually(lambda: grace_of(attempt) == 0)
-    assert running.wait(timeout=60) == 130
+    assert running.wait(PATIENCE) == 130
     assert project.json("status", "latest")["run"]["state"] == "cancelled"
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from making import eventually, kill
+from making import PATIENCE, eventually, kill
 from schedulers import WAITING, WAITS, Watched, add_ticking, assert_as_without_a_kill, settle, watched
 
 from nbflow.executors.processes import members
@@ -46,7 +46,7 @@ def world(tmp_path: Path) -> Iterator[Watched]:
 def test_a_scheduler_killed_at_a_failpoint_is_followed_without_a_trace(world: Watched, point: str) -> None:
     folder = add_ticking(world)
     first = world.start(**{VARIABLE: point})
-    assert first.wait(60) == -signal.SIGKILL
+    assert first.wait(PATIENCE) == -signal.SIGKILL
     world.start_leader()
     eventually(lambda: RunState.SUCCESS in world.states().values())
     settle(world)
@@ -90,7 +90,7 @@ def test_ctrl_c_waits_for_running_notebooks_and_names_them_and_the_second_cancel
     eventually(lambda: "waiting for 1 notebook to end: slow.only" in said.read_text())
     assert first.poll() is None
     first.send_signal(signal.SIGINT)
-    assert first.wait(60) == 0
+    assert first.wait(PATIENCE) == 0
     assert "cancelling slow.only" in said.read_text()
     assert {key.task: str(task.state) for key, task in world.store.load(run).tasks.items()} == {
         "only": "cancelled",

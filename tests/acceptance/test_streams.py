@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from making import Project, eventually, kill
+from making import PATIENCE, Project, eventually, kill
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_following_a_log_ends_when_nobody_reads_it(project: Project) -> None:
         assert in_shell(project, "nbflow logs latest one --follow | head -1").returncode == 0
     finally:
         kill(running.pid)
-        running.wait(timeout=60)
+        running.wait(PATIENCE)
 
 
 def test_a_run_whose_terminal_goes_away_is_cancelled_in_good_order(project: Project) -> None:
@@ -101,10 +101,10 @@ def test_a_run_whose_terminal_goes_away_is_cancelled_in_good_order(project: Proj
         screen = bytearray()
         eventually(lambda: screen.extend(os.read(ours, 65536)) or b"cell 2 of 2" in screen)
         os.close(ours)
-        assert running.wait(timeout=60) == 130
+        assert running.wait(PATIENCE) == 130
     finally:
         kill(running.pid)
-        running.wait(timeout=60)
+        running.wait(PATIENCE)
     assert last_state(project) == "cancelled"
 
 

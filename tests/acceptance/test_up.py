@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from making import eventually, free_port, kill
+from making import PATIENCE, eventually, free_port, kill
 from schedulers import WAITING, WAITS, Watched, watched
 
 
@@ -62,7 +62,7 @@ def test_ctrl_c_waits_for_what_runs(world: Watched) -> None:
     said = world.project.folder / "nbflow.stderr"
     eventually(lambda: "waiting for 1 notebook to end: slow.only" in said.read_text())
     (folder / "go").touch()
-    assert parent.wait(60) == 0
+    assert parent.wait(PATIENCE) == 0
     assert world.state(run) == "success"
 
 

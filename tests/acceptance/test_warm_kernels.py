@@ -14,7 +14,7 @@ from typing import Any
 import nbformat
 import pytest
 from guards import originals
-from making import Project, eventually, kill, write_notebook
+from making import PATIENCE, Project, eventually, kill, write_notebook
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux can fork kernels")
 
@@ -375,7 +375,7 @@ def test_a_killed_server_takes_no_kernel_along_and_is_replaced(project: Project)
     eventually(lambda: not Path(f"/proc/{server}/exe").exists())
     assert Path(f"/proc/{kernel}").exists()
     (project.folder / "notebooks" / "slow" / "go").touch()
-    assert running.wait(timeout=60) == 0
+    assert running.wait(PATIENCE) == 0
     document = project.json("run", "slow")
     assert document["tasks"][0]["attempts"][0]["kernel_start"] == "warm"
     assert server not in own_servers(project)
@@ -426,7 +426,7 @@ def test_a_kernel_dies_with_its_runner_also_while_a_cell_holds_the_gil(project: 
     _, kernel = server_and_kernel(project)
     os.killpg(running.pid, signal.SIGKILL)
     eventually(lambda: not Path(f"/proc/{kernel}").exists())
-    running.wait(timeout=60)
+    running.wait(PATIENCE)
 
 
 def test_another_language_starts_the_ordinary_way(project: Project, tmp_path: Path) -> None:

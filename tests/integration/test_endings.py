@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from attempts import Attempt, code, notebook, text
+from making import PATIENCE
 
 from nbflow.states import AttemptState, Cause
 
@@ -162,7 +163,7 @@ def heard_and_ended(attempt: Attempt, cell: int) -> Attempt:
     with attempt.running() as runner:
         attempt.wait_for("output", cell=cell)
         (attempt.project / "heard").touch()
-        assert runner.wait(100) == 0
+        assert runner.wait(PATIENCE) == 0
     return attempt
 
 
@@ -240,7 +241,7 @@ def test_an_operator_cancels(tmp_path: Path) -> None:
     with attempt.running() as runner:
         attempt.wait_for("output")
         attempt.stop(runner, grace=60)
-        assert runner.wait(60) == 0
+        assert runner.wait(PATIENCE) == 0
     assert (attempt.outcome.state, attempt.outcome.cause) == (AttemptState.CANCELLED, Cause.CANCELLED)
     assert_one_truth(attempt, {1: "failed", 2: "not_run"}, "Cancelled", "cancelled by ana")
     assert "here it hangs" in attempt.shown(1)
@@ -255,7 +256,7 @@ def test_a_notebook_that_will_not_stop_is_killed(tmp_path: Path, in_two_steps: b
         attempt.wait_for("output", output={"output_type": "stream", "name": "stdout", "text": "not me\n"})
         if in_two_steps:
             attempt.stop(runner, grace=0)
-        assert runner.wait(60) == 0
+        assert runner.wait(PATIENCE) == 0
         assert attempt.processes() == []
     assert (attempt.outcome.state, attempt.outcome.signal) == (AttemptState.CANCELLED, None)
     assert_one_truth(attempt, {1: "failed", 2: "not_run"}, "Cancelled", "cancelled by ana")
@@ -268,7 +269,7 @@ def test_a_runner_that_is_told_to_go(tmp_path: Path) -> None:
     with attempt.running() as runner:
         attempt.wait_for("output")
         runner.terminate()
-        assert runner.wait(60) == 0
+        assert runner.wait(PATIENCE) == 0
         assert attempt.processes() == []
     assert (attempt.outcome.state, attempt.outcome.cause) == (AttemptState.LOST, Cause.LOST)
     assert_one_truth(attempt, {1: "failed", 2: "not_run"}, "Lost", "told to end")
@@ -278,7 +279,7 @@ def test_a_stop_order_that_was_there_first(tmp_path: Path) -> None:
     attempt = Attempt(tmp_path, notebook("print('never')"))
     with attempt.running(before="import time; time.sleep(600)") as runner:
         attempt.stop(runner, grace=10)  # ends the runner, which has no handler yet
-        runner.wait(60)
+        runner.wait(PATIENCE)
     attempt.run()
     assert attempt.outcome.state is AttemptState.CANCELLED
     assert_one_truth(attempt, {1: "not_run"}, "Cancelled")

@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 
 from attempts import Attempt, code, notebook, text
-from making import eventually
+from making import PATIENCE, eventually
 
 from nbflow.notebooks.seal import seal_lost
 from nbflow.states import AttemptState, Cause
@@ -23,7 +23,7 @@ import time; time.sleep(600)"""
     with attempt.running() as runner:
         attempt.wait_for("output", cell=4, output={"output_type": "stream", "name": "stdout", "text": "seen\n"})
         runner.send_signal(signal.SIGKILL)
-        runner.wait(60)
+        runner.wait(PATIENCE)
     last = attempt.events[-1]["n"]
     with attempt.folder.events.open("a") as events:
         events.write('{"n": 99, "time": "20')  # torn
@@ -53,6 +53,6 @@ def test_a_kernel_does_not_outlive_its_runner_for_long(tmp_path: Path) -> None:
         attempt.wait_for("output")
         kernels = attempt.processes()
         runner.send_signal(signal.SIGKILL)
-        runner.wait(60)
+        runner.wait(PATIENCE)
         assert kernels
         eventually(lambda: not attempt.processes())

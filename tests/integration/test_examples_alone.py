@@ -30,6 +30,7 @@ import papermill
 import pytest
 from jinja2 import StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
+from making import PATIENCE
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 from ruamel.yaml import YAML
@@ -255,8 +256,8 @@ def test_daily_orders_source_is_whole_when_made_side_by_side(example: Callable[[
 
     days = ("2026-03-31", "2026-04-07", "2026-03-24")
     together = [start("together.sqlite", day) for day in days]
-    assert [process.wait(60) for process in together] == [0, 0, 0]
-    assert [start("in_turn.sqlite", day).wait(60) for day in days] == [0, 0, 0]
+    assert [process.wait(PATIENCE) for process in together] == [0, 0, 0]
+    assert [start("in_turn.sqlite", day).wait(PATIENCE) for day in days] == [0, 0, 0]
     assert len(rows("together.sqlite")) > 25_000
     assert rows("together.sqlite") == rows("in_turn.sqlite")
 

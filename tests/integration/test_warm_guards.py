@@ -21,7 +21,7 @@ import nbformat
 import pytest
 from attempts import LATE, Attempt, notebook
 from guards import PRELUDE, STRAYS, end_by_force, left_behind, originals, start_order, stop_order
-from making import eventually, kill, write_notebook
+from making import PATIENCE, eventually, kill, write_notebook
 
 from nbflow.codec import to_json
 from nbflow.executors import guarded
@@ -219,7 +219,7 @@ def test_a_hand_over_that_a_kill_cut_short_is_repeated_and_the_notebook_runs_onc
     place = world(COUNTS)
     order = place.order()
     with place.scheduler(order, failpoint=point) as running:
-        assert running.wait(60) == -signal.SIGKILL
+        assert running.wait(PATIENCE) == -signal.SIGKILL
     executor = place.executor()
     executor.start(order)  # the same attempt, the same token
     ended = end_of(executor)
@@ -251,7 +251,7 @@ def test_a_runner_knows_whether_its_kernel_has_left_anything(world: Any, tmp_pat
     for number, (cell, code) in enumerate({"1 + 1": 3, PRELUDE + STRAYS["own session"]: 0}.items()):
         attempt = Attempt(tmp_path / f"alone{number}", notebook("MARK = ''", cell))
         with attempt.running(before=TELLS_WHAT_IS_LEFT, **WARM.variables()) as runner:
-            assert runner.wait(60) == code, (attempt.folder.path / "stderr").read_text()
+            assert runner.wait(PATIENCE) == code, (attempt.folder.path / "stderr").read_text()
         assert (attempt.outcome.state, attempt.outcome.kernel_start) == (AttemptState.SUCCESS, "warm")
 
 
