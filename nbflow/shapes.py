@@ -96,7 +96,7 @@ def seconds(start: datetime | None, end: datetime | None) -> float | None:
 
 
 def status_document(view: RunView, expected: Estimate | None = None) -> StatusDocument:
-    """`estimate` is null where the run has ended, or nothing is known of it."""
+    """`estimate` is null where the run does not run, or nothing is known of it."""
     return {
         "run": run(view.run),
         "tasks": [task_run(each, view.attempts.get(key, ()), view.notebooks) for key, each in view.tasks.items()],

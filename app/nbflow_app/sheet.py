@@ -114,7 +114,7 @@ def _detail(task: Values) -> str:
     most = retries.get("max_retries") if isinstance(retries, dict) else retries
     tried = f"{most:,} {'retry' if most == 1 else 'retries'}" if isinstance(most, int) and most > 0 else ""
     timeout = task.get("timeout")
-    return " · ".join(part for part in (tried, timeout if isinstance(timeout, str) else "") if part)
+    return " · ".join(part for part in (tried, f"up to {timeout}" if isinstance(timeout, str) else "") if part)
 
 
 def _settled(free: Sequence[str], ups: Mapping[str, Iterable[str]], taken: Iterable[Place]) -> Mapping[str, Place]:

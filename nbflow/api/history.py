@@ -122,13 +122,13 @@ class History(Reasons):
 
     @needs(Role.VIEWER)
     def estimate(self, ref: str) -> Estimate | None:
-        """When a run will probably have ended; None where it has, or nothing is known of it."""
+        """When a run will probably have ended; None where it does not run, or nothing is known of it."""
         return self.finish(self._store.load(self._store.find_run(ref)))
 
     @needs(Role.VIEWER)
     def finish(self, stored: StoredRun) -> Estimate | None:
-        """The same of a run that was just read."""
-        if stored.run.state.is_terminal:
+        """The same of a run that was just read. When one that is queued will begin, nobody knows."""
+        if stored.run.state is not RunState.RUNNING:
             return None
         return self.past(stored.run.pipeline).finish(live_run(stored), self._clock.now())
 

@@ -96,7 +96,7 @@ def test_a_command_changes_the_sheet_and_the_manifest_stays(editor: Editor, runn
         {"do": "set_task_key", "task": "mail", "key": "timeout", "value": "1h"},
     )
     mail = sheet["tasks"][-1]
-    assert (mail["x"], mail["y"], mail["placed"], mail["detail"]) == (900, 40.5, True, "3 retries · 1h")
+    assert (mail["x"], mail["y"], mail["placed"], mail["detail"]) == (900, 40.5, True, "3 retries · up to 1h")
     assert ["report", "mail"] in sheet["edges"]
     assert sheet["said"] == "mail was added after report, and 2 more changes"
     assert (sheet["changed"], sheet["can_undo"], sheet["version"]) == (True, True, before["version"] + 1)
@@ -111,7 +111,7 @@ def test_keys_that_nbflow_cannot_run_yet_are_kept_and_marked(running: Running) -
     with running.client() as client:
         editor = Editor(client, running.world.pipeline(text))
         task = editor.do({"do": "set_task_key", "task": "a", "key": "timeout", "value": "1h"})["tasks"][0]
-        assert (task["kept"], task["problems"], task["detail"]) == (["for_each", "resources"], 2, "1h")
+        assert (task["kept"], task["problems"], task["detail"]) == (["for_each", "resources"], 2, "up to 1h")
         assert "for_each: [1, 2], resources: {gpu: 1}, timeout: 1h" in editor.sheet()["text"]
 
 

@@ -127,8 +127,21 @@ def test_only_the_last_search_is_shown_whichever_is_answered_last(page: Page, wo
 
 def test_a_link_that_is_pressed_twice_opens_one_dialog(page: Page) -> None:
     page.goto("/pipelines/nightly")
-    page.evaluate("Promise.all([1, 2].map(() => openDialog(document.querySelector('[data-key=t]').href)))")
+    page.evaluate("Promise.all([1, 2].map(() => openDialog(document.querySelector('[data-key=t]'))))")
     expect(page.get_by_role("dialog")).to_have_count(1)
+
+
+def test_a_press_whose_answer_is_slow_is_seen_to_be_one(page: Page) -> None:
+    page.goto("/pipelines/nightly")
+    held: list[Route] = []
+    page.route("**/trigger", lambda route: held.append(route))
+    press = page.get_by_role("link", name="Trigger…")
+    with page.expect_request("**/trigger"):
+        press.click()
+    expect(press).to_have_attribute("aria-busy", "true")
+    held[0].continue_()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    expect(press).not_to_have_attribute("aria-busy", "true")
 
 
 def test_a_form_that_is_open_outlives_a_lost_connection(page: Page) -> None:

@@ -224,6 +224,17 @@ def test_what_holds_all_of_a_run_up_is_said_once(world: World) -> None:
     assert [row[4] for row in page.rows()] == ["waits for its run to start"] * 3
 
 
+def test_what_has_not_begun_is_not_said_to_be_ready_soon(world: World) -> None:
+    world.pipeline()
+    world.run()
+    queued = world.tick()
+    assert "ready about" not in world.page(f"/pipelines/nightly/runs/{queued.id}").part("head")
+    assert "ready about" not in world.page("/").part("going")
+    begun = world.begin(extract=SLOW)
+    assert "ready about" in world.page(f"/pipelines/nightly/runs/{begun.id}").part("head")
+    assert "ready about" in world.page("/").part("going")
+
+
 def test_a_task_in_short(world: World) -> None:
     world.pipeline()
     run = world.run(clean=FAILS)

@@ -231,11 +231,14 @@ document.addEventListener("keydown", (event) => {
 /* --- forms in dialogs ----------------------------------------------------------------------------------------------- */
 
 let opening = null;  // the dialog that is on its way: pressed twice it opens once, and of two the last one opens
-async function openDialog(address) {
+async function openDialog(link) {
+  const address = link.href;
   if (opening === address) return;
   opening = address;
+  link.ariaBusy = "true";
   const answer = await fetch(address, { headers: { Accept: "text/html" } }).catch(() => null);
   const text = await answer?.text().catch(() => null);
+  link.ariaBusy = null;
   if (opening !== address) return;
   opening = null;
   if (!text || (answer.redirected && !answer.ok)) { location.assign(address); return; }
@@ -268,7 +271,7 @@ document.addEventListener("click", (event) => {
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
   event.preventDefault();
   document.querySelector("dialog.nb-dialog")?.close();
-  openDialog(link.href);
+  openDialog(link);
 });
 
 /* A choice in a form changes what it shows: ask again with the fields as they are. */

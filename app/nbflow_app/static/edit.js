@@ -296,7 +296,7 @@ document.addEventListener("click", async (event) => {
   event.stopPropagation();
   const held = [send()];
   document.dispatchEvent(new CustomEvent("nbflow-settle", { detail: { held } }));
-  if (!(await Promise.all(held)).includes(false)) openDialog(link.href);
+  if (!(await Promise.all(held)).includes(false)) openDialog(link);
 }, true);
 
 document.addEventListener("keydown", (event) => {

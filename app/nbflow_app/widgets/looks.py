@@ -84,7 +84,12 @@ def canvas(**settings: Any) -> figure:
     }
     plot = figure(**{**plain, **settings})
     plot.toolbar.logo = None
+    plot.toolbar.stylesheets = [_FOCUS]
     return plot
+
+
+_FOCUS = ":host > *:focus-visible { outline: 2px solid var(--nb-accent); }"
+"""Bokeh's own is a pale dotted line."""
 
 
 def buttons(*, fit: str, find: str) -> tuple[ZoomInTool, ZoomOutTool, CustomAction, CustomAction]:
