@@ -194,11 +194,15 @@ def heard(
     origin: str | None = None,
     until: Callable[[Told], bool] = lambda told: True,
 ) -> Told:
-    """The first that a page is told after `then` has happened, of what is wanted; empty where it is told nothing."""
+    """The first that a page is told after `then` has happened, of what is wanted; empty where it is told nothing.
+
+    As a page does, it says what it has seen: whatever happens before the server has let it in is told then.
+    """
+    seen = "" if "seen=" in watch else f"&seen={running.world.store.latest_change()}"
 
     async def listen() -> Told:
         request = HTTPRequest(
-            f"ws://127.0.0.1:{running.port}/live?watch={watch}",
+            f"ws://127.0.0.1:{running.port}/live?watch={watch}{seen}",
             headers={
                 "Cookie": f"{running.entry.cookie}={running.entry.cookie_value}",
                 "Origin": origin or f"http://127.0.0.1:{running.port}",
