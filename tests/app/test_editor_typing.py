@@ -72,6 +72,17 @@ def test_a_field_that_has_the_focus_is_not_behind_the_buttons(page: Page, runnin
             assert field.evaluate(edges)["bottom"] <= footer.evaluate(edges)["top"], field.get_attribute("name")
 
 
+def test_of_many_tasks_with_one_notebook_the_palette_names_a_few(page: Page, running: Running) -> None:
+    tasks = "".join(f"  t{number}: {{notebook: a.ipynb}}\n" for number in range(300))
+    many = running.world.pipeline(f"name: many\ntasks:\n{tasks}")
+    page.goto(f"{running.base}/pipelines/{many}/edit")
+    entry = page.locator("#palette-list li").first
+    expect(entry).to_contain_text("used by t0, t1, t2 and 297 more")
+    page.locator("#palette-search").fill("a.ipynb")
+    page.keyboard.press("Enter")
+    expect(entry).to_contain_text("and 298 more")
+
+
 def test_a_text_that_cannot_be_read_asks_for_no_task(page: Page, running: Running) -> None:
     torn = running.world.pipeline("name: torn\ntasks: [\n")
     page.goto(f"{running.base}/pipelines/{torn}/edit")

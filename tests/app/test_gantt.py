@@ -67,6 +67,14 @@ def test_every_attempt_is_a_bar_in_the_row_of_its_task() -> None:
     assert (lost["state"], lost["why"]) == ("@failed", "the host is gone")
 
 
+def test_an_attempt_that_is_short_beside_the_others_is_seen() -> None:
+    gantt = Gantt(TASKS, BEGIN, course(3000, bar("extract", 0, 0.1, AttemptState.FAILED), RUNNING))
+    (renderer,) = [each for each in gantt.figure.renderers if each.name == "attempts"]
+    for glyph in (renderer.glyph, renderer.hover_glyph):
+        assert glyph.line_color == glyph.fill_color
+        assert glyph.line_width == 2
+
+
 def test_what_is_expected_and_what_decides_are_marked() -> None:
     gantt = Gantt(TASKS, BEGIN, course(50, DONE, RUNNING, critical=["extract", "clean"]))
     plans, critical = rows(gantt, "plans"), rows(gantt, "critical")

@@ -175,6 +175,26 @@ def test_frames_and_what_was_scrolled_in_a_notebook_stay_while_it_grows(page: Pa
     assert page.evaluate("document.querySelector('#c1 .nbx-outputs pre').scrollTop") == 300
 
 
+def test_what_is_found_in_a_long_output_comes_into_sight(page: Page, world: World) -> None:
+    run = world.run()
+    lines = "".join(f"line {number}\n" for number in range(200))
+    world.write_log(run, "extract", ran("report()", new_output("stream", text=lines)), ran("1"))
+    page.goto(f"/pipelines/nightly/runs/{run.id}/tasks/extract/1")
+    for wanted in ("line 199", "line 3", "line 120"):
+        page.get_by_role("searchbox").fill(wanted)
+        page.keyboard.press("Enter")
+        expect(page.locator("#found")).to_contain_text("1 of")
+        inside, line = page.evaluate(
+            """() => {
+              const box = document.querySelector(".nbx-outputs > pre").getBoundingClientRect()
+              const line = [...CSS.highlights.get("nb-here")][0].getBoundingClientRect()
+              return [box.top <= line.top && line.bottom <= box.bottom, line.top]
+            }"""
+        )
+        assert inside, wanted
+        assert 0 < line < 900, wanted
+
+
 def test_on_arrival_a_failing_cell_that_is_in_view_moves_nothing(page: Page, world: World) -> None:
     run = world.run(extract=FAILS)
     address = f"/pipelines/nightly/runs/{run.id}/tasks/extract/1"

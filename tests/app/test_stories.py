@@ -313,6 +313,9 @@ def pages(up: Up) -> dict[str, str]:
     }
 
 
+TOO_WIDE = "[...document.querySelectorAll('.nb-scroll')].map((each) => each.scrollWidth - each.clientWidth)"
+
+
 @pytest.mark.parametrize(("name", "size", "scheme"), DRESSES, ids=[f"{name}-{scheme}" for name, _, scheme in DRESSES])
 def test_every_page_fits_and_is_accessible(
     up: Up, chromium: Browser, tmp_path: Path, name: str, size: tuple[int, int], scheme: str
@@ -329,6 +332,7 @@ def test_every_page_fits_and_is_accessible(
             page.screenshot(path=folder / f"{title}-{name}-{scheme}.png")
             if (seen := page.evaluate("document.documentElement.scrollWidth")) > width:
                 found.append(f"{title} is {seen} pixels wide")
+            found += [f"{title}: a table is {wider} pixels too wide" for wider in page.evaluate(TOO_WIDE) if wider]
             found += [f"{title}: {problem}" for problem in serious(page, axe)]
     assert found == [], "\n".join(found)
 

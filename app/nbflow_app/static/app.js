@@ -434,12 +434,21 @@ function search(wanted) {
   if (window.CSS?.highlights) CSS.highlights.set("nb-found", new Highlight(...hits));
   tell(text.length > 1 ? `${hits.length} found` : "");
 }
+/* Into the middle of all that scrolls around it: an output of many lines is one element. */
+function bring(range) {
+  for (let box = range.startContainer.parentElement; box; box = box.parentElement) {
+    const is_page = box === document.scrollingElement;
+    if (!is_page && (box.scrollHeight <= box.clientHeight || getComputedStyle(box).overflowY === "visible")) continue;
+    const edge = is_page ? 0 : box.getBoundingClientRect().top;
+    box.scrollTop += range.getBoundingClientRect().top - edge - box.clientHeight / 2;
+  }
+}
 function nextHit(by) {
   if (!hits.length) return;
   hit = (hit + by + hits.length) % hits.length;
   const place = hits[hit].startContainer.parentElement;
   for (let above = place; above; above = above.parentElement) if (above.tagName === "DETAILS") above.open = true;
-  place.scrollIntoView({ block: "center" });
+  bring(hits[hit]);
   if (window.CSS?.highlights) CSS.highlights.set("nb-here", new Highlight(hits[hit]));
   tell(`${hit + 1} of ${hits.length}`);
 }

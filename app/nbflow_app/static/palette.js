@@ -47,11 +47,13 @@ function draw() {
     : !all.length ? "No notebook has all of these words." : hidden > 0 ? `${hidden} more: search to see them.` : "";
 }
 
+const some = (names) => names.length > 4 ? `${names.slice(0, 3).join(", ")} and ${names.length - 3} more` : names.join(", ");
+
 function entry(each) {
   const [, folder, file] = /^(?:(.*)\/)?([^/]*)$/.exec(each.notebook);
   const about = made("div", {}, made("strong", { textContent: file }));
   if (each.heading) about.append(" ", made("span", { textContent: each.heading }));
-  if (each.users.length) about.append(" ", made("span", { className: "nb-tag", textContent: `used by ${each.users.join(", ")}` }));
+  if (each.users.length) about.append(" ", made("span", { className: "nb-tag", textContent: `used by ${some(each.users)}` }));
   if (folder) about.append(made("small", { className: "nb-dim", textContent: `in ${folder}` }));
   if (each.problem) about.append(made("small", { className: "nb-invalid", textContent: each.problem }));
   else if (each.params.length) about.append(made("small", { className: "nb-dim nb-mono", textContent: each.params.join(", ") }));

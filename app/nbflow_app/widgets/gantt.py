@@ -246,7 +246,8 @@ def _dress(plot: figure, tasks: Sequence[str]) -> None:
 
 def _attempts(plot: figure, rows: Rows, mappers: looks.Mappers) -> GlyphRenderer:
     def bar(height: float) -> Rect:
-        return _bar(height, border_radius=3, fill_color=mappers.line("state"))
+        colour = mappers.line("state")
+        return _bar(height, border_radius=3, fill_color=colour, line_color=colour, line_width=2)  # a short one is seen
 
     glyphs = {"hover_glyph": bar(0.74), "selection_glyph": bar(0.56), "nonselection_glyph": None}
     return plot.add_glyph(rows.source, bar(0.56), **glyphs)
@@ -256,7 +257,7 @@ def _bar(height: float, dodge: float = 0, /, **looks_like: Any) -> Rect:
     """Bokeh's own HBar would draw on the edge of the frame what lies beyond it."""
     y = {"field": "y", "transform": Dodge(value=dodge)}
     size = {"width": "width", "height": value(height)}
-    return Rect(x="x", y=y, line_color=None, syncable=False, **size, **looks_like)
+    return Rect(x="x", y=y, syncable=False, **size, **{"line_color": None, **looks_like})
 
 
 def _add_tools(plot: figure, attempts: GlyphRenderer, script: CustomJS) -> None:
