@@ -19,8 +19,18 @@ def write_whole(path: Path, content: str | Iterable[bytes], *, mode: int | None 
 
 def keep(path: Path) -> None:
     """Make what was written without `lasting` outlast a loss of power after all. Raises OSError."""
-    _sync(path)
+    keep_content(path)
     _sync_folder(path.parent)
+
+
+def keep_content(path: Path) -> None:
+    """Make what is in the file outlast a loss of power, but not yet its name: something else in its folder is kept
+    next. Raises OSError."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def write_new(path: Path, content: str) -> None:
@@ -58,12 +68,4 @@ def whole_file(
 def _sync_folder(folder: Path) -> None:
     """Make the new name itself outlast a loss of power, where the file system can."""
     with contextlib.suppress(OSError):
-        _sync(folder)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        keep_content(folder)

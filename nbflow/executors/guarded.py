@@ -16,7 +16,7 @@ from nbflow.errors import Unavailable
 from nbflow.executors.launch import ForkedGuard, Guard, Launch, Warm, by_exec, by_fork, environment
 from nbflow.executors.processes import TABLE, end_all, members, this_world
 from nbflow.executors.proctable import TOKEN_VARIABLE, Marks, Process
-from nbflow.executors.worker import Exit
+from nbflow.executors.worker import DONE, Exit
 from nbflow.model import AttemptId
 from nbflow.notebooks.folder import AttemptFolder
 from nbflow.run import AttemptEnded, AttemptStarted, StopAttempt
@@ -65,9 +65,16 @@ class Guarded:
         is_alive = self.is_alive()  # first: what a living one writes after this is seen by the next look
         ended = None if is_alive else self._ending()
         if (ended is not None or self.start_is_told_in <= 0) and (began := self._news_of_start()) is not None:
+            if ended is None:
+                self._keep_order()
             yield began
         if ended is not None:
             yield ended
+
+    def _keep_order(self) -> None:
+        """It goes on for longer: with the order, a guard can complete the log of what a loss of power has ended."""
+        with contextlib.suppress(OSError):
+            self.folder.keep_order()
 
     @property
     def start_is_told_in(self) -> float:
@@ -75,22 +82,31 @@ class Guarded:
         return 0.0 if self._is_seen else self._asked_at + START_ALONE - time.monotonic()
 
     def is_alive(self) -> bool:
-        """Whether a guard or a runner lives: by our child, its status pipe or, of strangers, the attempt's lock."""
+        """Whether a guard or a runner has something left to do: by our child, its status pipe or, of strangers, the
+        attempt's lock."""
         if self._is_overdue:
             self._pass_over_server()
         if self.event is not None:
-            with contextlib.suppress(BlockingIOError):
-                while os.read(self.event, 64):
-                    pass
-                os.close(self.event)
-                self.event = None
-                self._await_exit()
+            self._listen(self.event)
         if self.event is not None or (self._guard is not None and self._guard.poll() is None):
             return True
+        if self._guard_is_done:  # it may hold the lock a moment longer
+            return False
         try:
             return self.folder.is_locked
         except OSError:  # cannot be known now
             return True
+
+    def _listen(self, event: int) -> None:
+        """Hear the guard: up to its end or, where it is no child that has to be waited for, its last word."""
+        with contextlib.suppress(BlockingIOError):
+            while said := os.read(event, 64):
+                if DONE in said and isinstance(self._guard, ForkedGuard):
+                    self._guard.end(Exit.DONE)
+                    break
+            self.event = None
+            os.close(event)
+            self._await_exit()
 
     @property
     def _is_overdue(self) -> bool:
@@ -107,7 +123,7 @@ class Guarded:
         self._guard = self.warm = None
 
     def _await_exit(self) -> None:
-        """Its pipe has closed, so it is about to be gone: a moment is better than another look later."""
+        """It is about to be gone, or is as good as gone: a moment is better than another look later."""
         if self._guard is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._guard.wait(LAST_MOMENT)

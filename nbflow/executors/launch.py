@@ -119,7 +119,7 @@ def _edition() -> str:
 
 @dataclass(slots=True)
 class ForkedGuard:
-    """A guard that is no child of ours: its server tells of its end."""
+    """A guard that is no child of ours: its server tells of its end, unless it has done so itself."""
 
     connection: socket.socket
     returncode: int | None = None
@@ -138,8 +138,8 @@ class ForkedGuard:
 
     def wait(self, timeout: float) -> int | None:
         deadline, news = time.monotonic() + timeout, select.poll()
-        news.register(self.connection, select.POLLIN)
         while self.poll() is None:
+            news.register(self.connection, select.POLLIN)
             left = deadline - time.monotonic()
             if left <= 0:
                 raise subprocess.TimeoutExpired("guard", timeout)
@@ -150,8 +150,12 @@ class ForkedGuard:
         *lines, self._heard = (self._heard + data).split(b"\n")
         exits = [answer["exit"] for answer in map(json.loads, lines) if "exit" in answer]
         if exits or not data:
-            self.returncode = exits[0] if exits else UNKNOWN
-            self.connection.close()
+            self.end(exits[0] if exits else UNKNOWN)
+
+    def end(self, code: int) -> None:
+        """It has ended with this exit code, or is about to: nothing more is waited for."""
+        self.returncode = code
+        self.connection.close()
 
 
 def environment(project: Path, warm: Warm | None) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import selectors
 import sys
@@ -54,8 +53,6 @@ class LocalExecutor:
         self._held: dict[AttemptId, Guarded] = {}
         self._warm = warm if sys.platform == "linux" else None
         self._news: list[AttemptEnded] = []
-        self._written: list[AttemptFolder] = []
-        """With orders that were handed over, and do not outlast a loss of power yet."""
 
     def free_slots(self) -> int:
         return max(0, self._slots - len(self._held))
@@ -74,7 +71,6 @@ class LocalExecutor:
             self._news.append(_not_started(order, error))
         else:
             self._held[order.attempt] = guarded
-            self._written.append(guarded.folder)
 
     def stop(self, order: StopAttempt) -> None:
         if order.attempt in self._held:
@@ -91,9 +87,6 @@ class LocalExecutor:
         return facts
 
     def wait(self, seconds: float) -> None:
-        while self._written:
-            with contextlib.suppress(OSError):  # it has begun; what it writes itself will tell
-                self._written.pop().keep_order()
         if self._news:
             return
         events = [guarded.event for guarded in self._held.values()]

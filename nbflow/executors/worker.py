@@ -43,6 +43,9 @@ class Exit(IntEnum):
     """No process is left, but the outcome could not be written."""
 
 
+BEGUN, DONE = b"+", b"."
+"""What a guard says on its status pipe: it has the attempt; and, as its last word, that it ends with `Exit.DONE`."""
+
 LEFT_NOTHING = 10
 """Exit code of a runner that has written the outcome and knows of no process that could be left but as our child."""
 
@@ -71,9 +74,9 @@ def main(
     """Run the attempt of this folder to its end; without effect if it was ever begun.
 
     `lifeline` is a pipe's reading end: at its end of file everything ends at once. `status` is a pipe's writing end: it
-    gets a byte when the attempt has begun, and reaches its end of file when neither guard nor runner is left. `spare`
-    starts a runner that was forked ahead: it gets the reading end of a pipe that tells of the guard's end, and returns
-    the runner's number, or None where another one has to be forked.
+    gets `BEGUN` and `DONE`, and reaches its end of file when neither guard nor runner is left. `spare` starts a runner
+    that was forked ahead: it gets the reading end of a pipe that tells of the guard's end, and returns the runner's
+    number, or None where another one has to be forked.
     """
     signals = Signals()
     attempt = _take(path, status)
@@ -98,13 +101,13 @@ def main(
     return _finish(attempt, reason, is_over=watch.exit_code == LEFT_NOTHING and not has_children())
 
 
-def close(path: Path, lock: int | None = None, status: int | None = None) -> Exit:
+def close(path: Path, lock: int | None = None) -> Exit:
     """End an attempt whose guard is gone: its processes, its log, its outcome. Keeps it from ever being begun.
 
-    `lock` is the attempt's lock, where the caller hands it on.
+    `lock` is the attempt's lock, where the caller hands it on. Who listens to a status pipe is told by our end alone.
     """
     Signals()
-    attempt = _take(path, status, lock)
+    attempt = _take(path, None, lock)
     if attempt is None:
         return Exit.HELD
     with contextlib.suppress(OSError):
@@ -141,10 +144,14 @@ def _begin(attempt: Attempt) -> bool:
     about = {"pid": os.getpid(), "since": _own_start(), "world": this_world(), "at": datetime.now(UTC).isoformat()}
     if not attempt.folder.begin(**about):
         return False
+    _say(attempt, BEGUN)
+    return True
+
+
+def _say(attempt: Attempt, word: bytes) -> None:
     if attempt.status is not None:
         with contextlib.suppress(OSError):  # the caller may be gone
-            os.write(attempt.status, b"+")
-    return True
+            os.write(attempt.status, word)
 
 
 def _own_start() -> float:
@@ -153,7 +160,7 @@ def _own_start() -> float:
 
 
 def _finish(attempt: Attempt, reason: str, *, is_over: bool = False) -> Exit:
-    """End every process of the attempt, then make its log true. The lock is let go of after that, by our own end.
+    """End every process of the attempt, make its log true, and say so. Our own end lets go of the lock after that.
 
     `is_over`: there is none, so nobody needs to search the whole machine.
     """
@@ -168,7 +175,11 @@ def _finish(attempt: Attempt, reason: str, *, is_over: bool = False) -> Exit:
         _remove_sockets(attempt.marks.token)
     except Exception:
         traceback.print_exc()
-    return Exit.DONE if folder.has_ended else Exit.UNSEALED
+    if not folder.has_ended:
+        return Exit.UNSEALED
+    _say(attempt, DONE)
+    failpoint("guard.done")
+    return Exit.DONE
 
 
 # --- the runner's side of the fork ----------------------------------------------------------------------------------
@@ -276,7 +287,7 @@ def _from_command_line() -> Exit:
         if descriptor is not None:
             os.set_inheritable(descriptor, False)
     if given.close:
-        return close(given.folder, given.lock, given.status)
+        return close(given.folder, given.lock)
     return main(given.folder, given.lifeline, given.status)
 
 

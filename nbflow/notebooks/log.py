@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from nbflow.files import write_whole
+from nbflow.files import keep_content, write_whole
 from nbflow.notebooks.capture import LARGEST, CellCapture
 from nbflow.notebooks.document import CellState, Document
 from nbflow.notebooks.endings import Ending
@@ -65,7 +65,7 @@ class NotebookLog:
         if self.document.injected is not None:
             started["injected"] = self.document.injected
         self._events.write([started])
-        self.save(lasting=False)
+        self.save()
 
     def start_cell(self, number: int | None) -> CellCapture:
         """The capture for what the cell will show."""
@@ -111,16 +111,16 @@ class NotebookLog:
             if capture.has_news and now >= self._tell_at[number]:
                 self._tell(number, capture, now)
         if now >= self._save_at and self._has_changed:
-            self.save(lasting=False)
+            self.save()
 
-    def save(self, *, lasting: bool = True) -> None:
+    def save(self) -> None:
         began = self._clock()
         for number, capture in self._captures.items():
             if capture.is_changed:
                 self.document.show(number, capture.outputs.to_nbformat(), self._counts.get(number))
                 capture.is_changed = False
         self._is_dirty = False
-        write_whole(self._folder.notebook, self.document.dump(), lasting=lasting)
+        write_whole(self._folder.notebook, self.document.dump(), lasting=False)
         now = self._clock()
         self._save_at = now + max(SAVE_EVERY, 10 * (now - began))
 
@@ -135,6 +135,7 @@ class NotebookLog:
         last = self._close_cell(CellState.FAILED, ending.cause) if self.is_running else []
         self.document.end(at, ending.banner(at), about)
         self.save()
+        keep_content(self._folder.notebook)  # and its name, with that of the outcome
         late = [event for capture in self._captures.values() for event in capture.news()]
         self._events.write([*last, *late, {"event": "ended", **about}])
         self._events.close()

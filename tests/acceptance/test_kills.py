@@ -53,7 +53,15 @@ NBFLOW_RUN = (
     "executor.prepared",
     "executor.spawned",
 )
-GUARD = ("guard.locked", "guard.begun", "guard.forked", "guard.runner_ended", "guard.swept", "guard.sealed")
+GUARD = (
+    "guard.locked",
+    "guard.begun",
+    "guard.forked",
+    "guard.runner_ended",
+    "guard.swept",
+    "guard.sealed",
+    "guard.done",
+)
 RUNNER = (
     "runner.started",
     "runner.kernel_started",

@@ -87,12 +87,14 @@ def test_the_runners_outcome_is_accepted_and_nothing_is_left(folder, monkeypatch
         assert not folder.is_locked
 
 
-def test_status_has_a_byte_at_the_begin_and_its_end_of_file_at_the_end(folder, monkeypatch):
+def test_status_has_a_word_at_the_begin_and_one_at_the_end_then_its_end_of_file(folder, monkeypatch):
     stand_in(monkeypatch, wait_long)
     with guarding(folder) as guard:
-        assert os.read(guard.status, 9) == b"+"
+        assert os.read(guard.status, 9) == worker.BEGUN
         assert folder.is_locked
         kill(runner_of(folder))
+        assert os.read(guard.status, 9) == worker.DONE
+        assert folder.has_ended
         assert os.read(guard.status, 9) == b""
         assert guard.wait() == Exit.DONE
 

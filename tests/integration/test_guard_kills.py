@@ -260,7 +260,7 @@ def unreachable(path, *args, **options):
 
 # --- failpoints ---------------------------------------------------------------------------------------------------
 
-GUARD = ["locked", "begun", "forked", "runner_ended", "swept", "sealed"]
+GUARD = ["locked", "begun", "forked", "runner_ended", "swept", "sealed", "done"]
 RUNNER = ["started", "kernel_started", "cell_start", "cell_end", "before_outcome", "after_outcome"]
 POINTS = [
     *(f"guard.{name}" for name in GUARD),
@@ -280,7 +280,7 @@ def test_killed_at_a_named_point(place, monkeypatch, point):
     executor.start(order)
     ended = end_of(executor)
     place.assert_nothing_is_left(order)
-    has_outcome = point.startswith(("guard.runner_ended", "guard.swept", "guard.sealed", "runner.after_outcome"))
+    has_outcome = point.startswith(("guard.runner_ended", "guard.swept", "guard.sealed", "guard.done", "runner.after"))
     assert ended.state is (AttemptState.SUCCESS if has_outcome else AttemptState.LOST)
     log = nbformat.read(place.folder(order).notebook, as_version=4)
     assert log.cells[0].source.startswith("**Lost**") is not has_outcome

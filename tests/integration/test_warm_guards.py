@@ -96,6 +96,11 @@ class World:
     def folder(self, order: StartAttempt) -> AttemptFolder:
         return AttemptFolder(self.path / "runs" / order.pipeline / order.attempt)
 
+    def left(self, order: StartAttempt) -> list[str]:
+        """What lives of an attempt that has ended: its guard may, between its last word and its own end."""
+        guard = (self.folder(order).begun() or {}).get("pid")
+        return [line for line in left_behind(self.folder(order)) if not line.startswith(f"{guard}:")]
+
     @contextlib.contextmanager
     def scheduler(self, *orders: StartAttempt, failpoint: str = "") -> Iterator[subprocess.Popen[str]]:
         """Another process with an executor, to which these attempts are handed over."""
@@ -178,7 +183,7 @@ def test_a_killed_scheduler_leaves_forked_notebooks_running_and_the_next_one_ado
     for order, process in zip(orders, before, strict=True):
         fact = ended[order.attempt]
         assert (fact.state, fact.kernel_start, fact.outputs) == (AttemptState.SUCCESS, "warm", {"pid": process.pid})
-        assert left_behind(place.folder(order)) == []
+        assert place.left(order) == []
 
 
 def test_an_adopted_forked_notebook_is_cancelled_as_any_other(world: Any) -> None:
@@ -194,7 +199,7 @@ def test_an_adopted_forked_notebook_is_cancelled_as_any_other(world: Any) -> Non
     executor.stop(stop_order(order))
     ended = end_of(executor)
     assert (ended.state, ended.cause, ended.failing_cell) == (AttemptState.CANCELLED, Cause.CANCELLED, 2)
-    assert left_behind(place.folder(order)) == []
+    assert place.left(order) == []
 
 
 def test_scheduler_and_both_fork_servers_killed_at_once_harm_no_notebook(world: Any) -> None:
@@ -211,7 +216,7 @@ def test_scheduler_and_both_fork_servers_killed_at_once_harm_no_notebook(world: 
     (place.path / "go").touch()
     ended = end_of(executor)
     assert (ended.state, ended.outputs) == (AttemptState.SUCCESS, {"pid": kernel})
-    assert left_behind(place.folder(order)) == []
+    assert place.left(order) == []
 
 
 @pytest.mark.parametrize("point", ["executor.prepared", "executor.spawned"])
@@ -225,17 +230,22 @@ def test_a_hand_over_that_a_kill_cut_short_is_repeated_and_the_notebook_runs_onc
     ended = end_of(executor)
     assert ended.state is AttemptState.SUCCESS
     assert (place.path / "ran").read_text() == "once\n"
-    assert left_behind(place.folder(order)) == []
+    assert place.left(order) == []
 
 
-@pytest.mark.parametrize("point", ["guard.locked", "guard.begun", "guard.forked", "runner.kernel_started"])
+@pytest.mark.parametrize(
+    "point", ["guard.locked", "guard.begun", "guard.forked", "runner.kernel_started", "guard.done"]
+)
 def test_a_forked_guard_killed_on_its_way_takes_everything_along(world: Any, monkeypatch: Any, point: str) -> None:
+    """But nothing that was reached: with its last word the attempt has ended."""
     place = world(WAITS)
+    if point == "guard.done":
+        (place.path / "go").touch()
     order, executor = place.order(), place.executor()
     monkeypatch.setenv(VARIABLE, f"{point}:group" if point.startswith("runner") else point)
     executor.start(order)
-    assert end_of(executor).state is AttemptState.LOST
-    assert left_behind(place.folder(order)) == []
+    assert end_of(executor).state is (AttemptState.SUCCESS if point == "guard.done" else AttemptState.LOST)
+    assert place.left(order) == []
 
 
 TELLS_WHAT_IS_LEFT = (
@@ -273,7 +283,7 @@ def test_what_a_forked_kernel_has_left_ends_with_its_attempt(world: Any) -> None
     executor.start(order)
     ended = end_of(executor)
     assert (ended.state, ended.kernel_start) == (AttemptState.SUCCESS, "warm")
-    assert left_behind(place.folder(order)) == []
+    assert place.left(order) == []
 
 
 def test_a_fork_server_that_hangs_is_passed_over(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -289,7 +299,7 @@ def test_a_fork_server_that_hangs_is_passed_over(world: Any, monkeypatch: pytest
     os.kill(server, signal.SIGCONT)
     eventually(lambda: children_of(server) == place.servers("kernelserver"))
     assert (place.path / "ran").read_text() == "once\n" * 2
-    assert left_behind(place.folder(second)) == []
+    assert place.left(second) == []
 
 
 def test_cancelled_and_lost_attempts_look_the_same_whether_forked_or_not(world: Any) -> None:
@@ -354,7 +364,7 @@ def test_an_attempt_is_carried_out_by_processes_that_were_forked_ahead(world: An
     assert (ended.state, ended.kernel_start) == (AttemptState.SUCCESS, "warm")
     used = {ended.outputs["pid"], place.folder(order).begun()["pid"]}
     assert used < {process.pid for process in before if process is not None}
-    assert left_behind(place.folder(order)) == []
+    assert place.left(order) == []
     after = spares.all()
     assert len(after) == 6
     assert not used & {*after}
@@ -372,7 +382,7 @@ def test_processes_that_were_forked_ahead_end_with_their_server(world: Any, vict
     order = spares.place.order()
     spares.executor.start(order)
     assert end_of(spares.executor).kernel_start == "warm"
-    assert left_behind(spares.place.folder(order)) == []
+    assert spares.place.left(order) == []
 
 
 def test_processes_that_were_forked_ahead_may_be_killed(world: Any) -> None:
@@ -386,7 +396,7 @@ def test_processes_that_were_forked_ahead_may_be_killed(world: Any) -> None:
         spares.executor.start(order)
         ended = end_of(spares.executor)
         assert (which, ended.state, ended.kernel_start) == (which, AttemptState.SUCCESS, "warm")
-        assert left_behind(spares.place.folder(order)) == []
+        assert spares.place.left(order) == []
 
 
 @pytest.mark.parametrize("point", ["guard.locked", "guard.begun", "guard.forked", "runner.kernel_started"])
@@ -404,7 +414,7 @@ def test_a_guard_that_was_forked_ahead_and_is_killed_takes_everything_along(
     spares.executor.start(order)
     assert end_of(spares.executor).state is AttemptState.LOST
     assert (spares.place.folder(order).begun() or {"pid": before[2]})["pid"] in before
-    assert left_behind(spares.place.folder(order)) == []
+    assert spares.place.left(order) == []
 
 
 # --- many, at any moment ------------------------------------------------------------------------------------------
@@ -466,7 +476,7 @@ def leaves_nothing(place: World, times: int, warm: Warm) -> str:
     assert all(end.signal in {None, signal.SIGKILL} for end in ends)
     died = sum(end.cause is not None for end in ends)
     assert died
-    assert sum(map(len, (left_behind(place.folder(order)) for order in place.orders))) == 0
+    assert sum(map(len, (place.left(order) for order in place.orders))) == 0
     eventually(lambda: max(spares()) <= warm.spare and files() == before)
     assert [sockets.places(order.token) for order in place.orders] == [[]] * len(place.orders)
     assert [path for order in place.orders for path in place.folder(order).path.glob(".*.tmp")] == []

@@ -19,7 +19,7 @@ from nbflow.executors import guarded
 from nbflow.executors.guarded import START_ALONE, Guarded
 from nbflow.executors.launch import ForkedGuard, Launch
 from nbflow.executors.processes import identify, this_world
-from nbflow.executors.worker import Exit
+from nbflow.executors.worker import BEGUN, DONE, Exit
 from nbflow.notebooks.folder import AttemptFolder
 from nbflow.run import AttemptEnded, AttemptStarted
 
@@ -40,7 +40,7 @@ class Acted:
 
     def begin(self) -> None:
         self.folder.begin(pid=1, since=0.0, world="", at=NOW.isoformat())
-        os.write(self.status, b"+")
+        os.write(self.status, BEGUN)
 
     def end(self) -> None:
         self.folder.end(ended(self.folder.order()))
@@ -71,6 +71,21 @@ def test_start_and_end_of_a_quick_attempt_are_told_at_once(attempt: tuple[Guarde
     assert kinds(it) == []
     acted.end()
     assert kinds(it) == [AttemptStarted, AttemptEnded]
+
+
+def test_a_forked_guards_last_word_is_the_end_while_it_still_holds_pipe_and_lock(
+    attempt: tuple[Guarded, Acted],
+) -> None:
+    it, acted = attempt
+    acted.begin()
+    acted.folder.end(ended(acted.folder.order()))
+    lock = acted.folder.lock()
+    assert kinds(it) == []
+    os.write(acted.status, DONE)
+    assert kinds(it) == [AttemptStarted, AttemptEnded]
+    assert (it.event, acted.server.recv(1)) == (None, b"")
+    for held in (lock, acted.status):
+        os.close(held)
 
 
 def test_a_start_is_told_by_itself_after_a_moment_and_once(attempt: tuple[Guarded, Acted]) -> None:
@@ -113,6 +128,30 @@ def ended_after(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[b
     finally:
         process.kill()
         process.wait()
+
+
+def test_an_order_is_kept_when_its_start_is_told_by_itself(
+    attempt: tuple[Guarded, Acted], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anybody writes down that the attempt runs; one that is over by then keeps what it has come to."""
+    kept: list[AttemptFolder] = []
+    monkeypatch.setattr(AttemptFolder, "keep_order", lambda folder: kept.append(folder))
+    it, acted = attempt
+    acted.begin()
+    acted.time += START_ALONE
+    facts = it.look()
+    assert isinstance(next(facts), AttemptStarted)
+    assert kept == [acted.folder]
+
+
+def test_the_order_of_a_quick_attempt_is_never_waited_for(
+    attempt: tuple[Guarded, Acted], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(AttemptFolder, "keep_order", None)
+    it, acted = attempt
+    acted.begin()
+    acted.end()
+    assert kinds(it) == [AttemptStarted, AttemptEnded]
 
 
 def test_a_forked_guard_is_waited_for_until_its_server_tells() -> None:
