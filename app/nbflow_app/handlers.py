@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from http.client import responses
+from http.client import NOT_FOUND, responses
 from typing import Any
 from urllib.parse import quote, unquote
 from zoneinfo import ZoneInfo
@@ -92,7 +92,8 @@ class Handler(RequestHandler):
         if self.wants_json:
             self.finish({"error": message, "where": where, "hint": hint})
             return
-        page = Page(template="error.html", title="Error", data={"message": message, "hint": hint})
+        title = "Not found" if self.get_status() == NOT_FOUND else "Error"
+        page = Page(template="error.html", title=title, data={"message": message, "hint": hint})
         self.finish(self.html(page))
 
     def html(self, page: Page) -> str:

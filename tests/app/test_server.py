@@ -103,6 +103,7 @@ def test_what_is_wrong_is_said_with_what_to_do(running: Running, path: str, code
     with running.client() as client:
         answer = client.get(path)
     assert (answer.status_code, said in unescape(answer.text)) == (code, True), answer.text
+    assert f"<h1>{'Not found' if code == 404 else 'Error'}</h1>" in answer.text
 
 
 # --- what a browser keeps ---------------------------------------------------------------------------------------------
