@@ -385,13 +385,19 @@ def test_processes_that_were_forked_ahead_end_with_their_server(world: Any, vict
     assert spares.place.left(order) == []
 
 
+def kill_and_see_gone(pids: list[int]) -> None:
+    """One that is dying may still be given work, which is lost with it."""
+    for pid in pids:
+        kill(pid)
+    eventually(lambda: not any(map(identify, pids)))
+
+
 def test_processes_that_were_forked_ahead_may_be_killed(world: Any) -> None:
     spares = Spares(world(COUNTS))
     for which in ("kernels", "guards", "runners"):
         doomed = spares.all()
         place = {"kernels": doomed[:2], "guards": doomed[2:4], "runners": doomed[4:]}[which]
-        for pid in place:
-            kill(pid)
+        kill_and_see_gone(place)
         order = spares.place.order()
         spares.executor.start(order)
         ended = end_of(spares.executor)
