@@ -48,10 +48,10 @@ def measuring(look_every: float | None = None, *, with_servers: bool = True) -> 
     Not `with_servers`: the memory of what was there before is not its own.
     """
     meter, looker = Meter(), _Looker(look_every, frozenset() if with_servers else frozenset(_marked()))
-    before, began = _used(), time.perf_counter()
+    before, began = _settled(), time.perf_counter()
     with looker:
         yield meter
-    wall, after = time.perf_counter() - began, _used()
+    wall, after = time.perf_counter() - began, _settled()
     meter.usage = Usage(wall, after[0] - before[0], after[1] - before[1], looker.most)
 
 
@@ -97,6 +97,17 @@ def _used() -> tuple[float, int]:
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
             rows.append((sum(map(int, fields[11:15])) / TICKS, _wrote(pid)))
     return sum(row[0] for row in rows), sum(row[1] for row in rows)
+
+
+def _settled() -> tuple[float, int]:
+    """The same when it has come to rest: who is just ending has not been waited for, and stands nowhere meanwhile."""
+    used = _used()
+    for _ in range(40):
+        time.sleep(0.05)
+        before, used = used, _used()
+        if used == before:
+            break
+    return used
 
 
 def _wrote(pid: int) -> int:
