@@ -100,7 +100,7 @@ async function refresh(address = location.href) {
 
 /* What is fetched may put a row above others: it waits while a hand is about to press one of them, or presses, but not
    for ever: not every browser tells of each press that it has ended. */
-const AIMS = 300, PATIENCE = 10_000;  // milliseconds
+const AIMS = 300, PATIENCE = 20_000;  // milliseconds
 let held = 0;  // until when
 document.addEventListener("pointermove", (event) => { if (event.target.closest?.("[data-live]")) held = Math.max(held, Date.now() + AIMS); });
 document.addEventListener("pointerdown", () => { held = Date.now() + PATIENCE; });
