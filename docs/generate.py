@@ -28,7 +28,7 @@ JOINS = (
     "`skipped`. A cancelled task counts as a failed one; what it alone keeps from running is `cancelled` too."
 )
 TEMPLATES = (
-    "The values of a task's `params` and its `when` may be templates, in the syntax of Jinja2: `{{ run_date }}`. "
+    "The values of a task's `params` and `env` and its `when` may be templates of Jinja2: `{{ run_date }}`. "
     "One that is nothing but `{{ … }}` keeps the type of its value; with other text around it, it gives text. A name "
     "that does not exist is an error. Filters such as `default(0)` and conditions are there, macros and imports not."
 )

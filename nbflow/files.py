@@ -65,6 +65,18 @@ def whole_file(
         temporary.unlink(missing_ok=True)
 
 
+State = tuple[int, int, int]
+
+
+def state_of(path: Path) -> State | None:
+    """What changes when a file does; None where there is none."""
+    try:
+        about = path.stat()
+    except OSError:
+        return None
+    return about.st_mtime_ns, about.st_ino, about.st_size
+
+
 def _sync_folder(folder: Path) -> None:
     """Make the new name itself outlast a loss of power, where the file system can."""
     with contextlib.suppress(OSError):

@@ -16,6 +16,7 @@ from nbflow.notebooks.following import Following
 from nbflow.notebooks.render import Fragment, Libraries, Links
 from nbflow.ports import Happened
 from nbflow.run import Attempt, Run
+from nbflow.states import in_words
 from nbflow.text import took
 from nbflow_app.frame import Frame
 
@@ -53,7 +54,7 @@ class Notebooks:
         """The notebook as one HTML file that needs nothing else."""
         attempt = log.attempt
         facts = {
-            "state": attempt.state.replace("_", " "),
+            "state": in_words(attempt.state),
             "reason": attempt.reason,
             "run": run.id,
             "for": run.run_date.isoformat(),

@@ -112,8 +112,6 @@ def become_guard(request: Request) -> int:
         pipes[RUNNER] = request.pop("channel")
     _start_in_project(request, log, pipes)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    if request["close"]:
-        return worker.close(Path(request["folder"]))
     spare = None if runner is None else partial(_start_runner, runner, request)
     return worker.main(Path(request["folder"]), LIFELINE if lifeline else None, STATUS, spare)
 

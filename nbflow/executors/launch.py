@@ -101,7 +101,6 @@ def by_fork(launch: Launch, warm: Warm) -> ForkedGuard:
                 given,
                 folder=str(launch.folder),
                 project=str(launch.project),
-                close=launch.is_closing,
             )
     except BaseException:
         connection.close()

@@ -6,7 +6,7 @@ nbformat's own writer copies the whole notebook first, and lays out the rest of 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from nbflow.notebooks import jsontext
@@ -31,22 +31,22 @@ def write(notebook: Json) -> Iterator[bytes]:
     }
     yield b'{\n "cells": ['
     for at, cell in enumerate(notebook["cells"]):
-        yield jsontext.encode(("," if at else "") + "\n  " + _cell(cell))
+        yield jsontext.encode(("," if at else "") + "\n  " + _object(cell, _part, "   "))
     end = ",\n".join(f" {_text(name)}: {_text(value)}" for name, value in about.items())
     yield jsontext.encode(("\n " if notebook["cells"] else "") + "],\n" + end + "\n}\n")
 
 
-def _cell(cell: Json) -> str:
-    lines = (f"   {_text(name)}: {_part(name, cell[name])}" for name in sorted(cell))
-    return "{\n" + ",\n".join(lines) + "\n  }"
+def _object(of: Json, part: Callable[[str, Any], str], indent: str) -> str:
+    lines = (f"{indent}{_text(name)}: {part(name, of[name])}" for name in sorted(of))
+    return "{\n" + ",\n".join(lines) + f"\n{indent[:-1]}}}"
 
 
 def _part(name: str, value: Any) -> str:
     match name:
         case "source" if isinstance(value, str):
-            return _list(map(_text, value.splitlines(keepends=True)), "    ")
+            return _lines(value, "    ")
         case "outputs":
-            return _list(map(_output, value), "    ")
+            return _list((_object(output, _output_part, "     ") for output in value), "    ")
         case "attachments":
             return _text({file: _bundle(data) for file, data in value.items()})
         case "metadata":
@@ -55,15 +55,10 @@ def _part(name: str, value: Any) -> str:
             return _text(value)
 
 
-def _output(output: Json) -> str:
-    lines = (f"     {_text(name)}: {_output_part(name, output[name])}" for name in sorted(output))
-    return "{\n" + ",\n".join(lines) + "\n    }"
-
-
 def _output_part(name: str, value: Any) -> str:
     match name:
         case "text" if isinstance(value, str):
-            return _list(map(_text, value.splitlines(keepends=True)), "      ")
+            return _lines(value, "      ")
         case "traceback":
             return _list(map(_text, value), "      ")
         case "data":
@@ -79,6 +74,10 @@ def _bundle(data: Json) -> Json:
         else value
         for mime, value in data.items()
     }
+
+
+def _lines(text: str, indent: str) -> str:
+    return _list(map(_text, text.splitlines(keepends=True)), indent)
 
 
 def _list(texts: Iterable[str], indent: str) -> str:

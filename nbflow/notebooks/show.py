@@ -16,7 +16,7 @@ from rich.text import Text
 from nbflow.notebooks.document import BANNER, INJECTED, Cell, CellState, Notebook, tags_of
 from nbflow.notebooks.texts import overwritten, safe, text_of
 from nbflow.run import Attempt
-from nbflow.states import Cause
+from nbflow.states import Cause, in_words
 from nbflow.text import seconds_text, size_text
 
 LONGEST_LINE = 2000
@@ -57,7 +57,7 @@ class ShownCell:
         name = "parameters of this run" if self.number is None else f"cell {self.number}"
         ended = self.state if self.cause in {"", Cause.ERROR} else self.cause
         took = seconds_text(self.seconds) if self.seconds is not None else ""
-        return " · ".join(filter(None, (name, ended.replace("_", " "), took)))
+        return " · ".join(filter(None, (name, in_words(ended), took)))
 
 
 def cells_of(notebook: Notebook) -> list[ShownCell]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -64,6 +65,10 @@ class Settings:
         """The database's file, absolute; None where it is a server."""
         path = self.database_url(project).removeprefix(_SQLITE).partition("?")[0]
         return Path(unquote(path)) if self.database.startswith(_SQLITE) else None
+
+    def searched(self, project: Path) -> list[Path]:
+        """The folders that are searched for manifests."""
+        return [Path(os.path.normpath(project / folder)) for folder in self.pipelines]
 
     def template_env(self, environ: Mapping[str, str]) -> dict[str, str]:
         """The environment variables that templates may use, as far as they are set."""

@@ -11,7 +11,7 @@ from stat import S_IMODE
 
 from nbflow import graph
 from nbflow.errors import Conflict, InvalidInput, InvalidManifest, NotFound, Problem, Unavailable
-from nbflow.files import write_whole
+from nbflow.files import state_of, write_whole
 from nbflow.model import FrozenNotebook, Pipeline, Task, TaskName
 from nbflow.notebooks.inspect import regular
 from nbflow.ports import Definition, FrozenPipeline, Manifest
@@ -19,7 +19,7 @@ from nbflow.settings import FILE, STATE, Settings
 from nbflow.text import did_you_mean, fault
 from nbflow.workspace.frozen import FrozenNotebooks
 from nbflow.workspace.kernels import InstalledKernels
-from nbflow.workspace.reading import Reader, name_in, state_of, text_of
+from nbflow.workspace.reading import Reader, name_in, text_of
 from nbflow.workspace.search import MANIFEST, find_manifests, find_meant
 
 __all__ = ["FolderWorkspace"]
@@ -44,6 +44,7 @@ class FolderWorkspace:
         self._project, self._settings = project.absolute(), settings
         self._reader = Reader(self._project, settings, InstalledKernels() if kernels is None else kernels)
         self._frozen = FrozenNotebooks(self._project / STATE / "frozen")
+        self._folders = settings.searched(self._project)
         self._takes_paths = takes_paths
 
     @property
@@ -59,7 +60,7 @@ class FolderWorkspace:
 
     def definitions(self, *, thorough: bool = False) -> Sequence[Definition]:
         """Every manifest of the project in name order. A folder or a file that is named wrongly is a problem, too."""
-        meant = list(find_meant(self._folders(), skip=self._project / self._settings.outputs))
+        meant = list(find_meant(self._folders, skip=self._project / self._settings.outputs))
         manifests = self._reader.manifests([path for path in meant if path.name == MANIFEST], thorough=thorough)
         misnamed = (self._misnamed(path) for path in meant if path.name != MANIFEST)
         found = [*manifests, *self._missing_folders(), *misnamed]
@@ -112,10 +113,7 @@ class FolderWorkspace:
             raise Unavailable(message, where=str(path)) from error
 
     def _manifests(self) -> list[Path]:
-        return list(find_manifests(self._folders(), skip=self._project / self._settings.outputs))
-
-    def _folders(self) -> list[Path]:
-        return [Path(os.path.normpath(self._project / folder)) for folder in self._settings.pipelines]
+        return list(find_manifests(self._folders, skip=self._project / self._settings.outputs))
 
     def _missing_folders(self) -> Iterator[Definition]:
         for folder in self._settings.pipelines:

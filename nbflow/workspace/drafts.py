@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from nbflow.errors import InvalidInput, Unavailable
-from nbflow.files import write_whole
+from nbflow.files import State, state_of, write_whole
 from nbflow.manifest.edit import Draft, History, Step, wire
 from nbflow.text import fault
 
@@ -52,7 +52,7 @@ class FolderDrafts:
             except OSError as error:
                 message = f"the draft cannot be kept: {fault(error)}"
                 raise Unavailable(message, where=str(path), hint="Run nbflow doctor.") from error
-            self._remember(path, _Written(_state_of(path), draft, lines))
+            self._remember(path, _Written(state_of(path), draft, lines))
         return draft
 
     def remove(self, file: str, person: str) -> None:
@@ -62,10 +62,10 @@ class FolderDrafts:
 
     def edition(self, file: str) -> object:
         files = self._path(file, "").parent.glob("*.json")
-        return sorted((path.name, state) for path in files if (state := _state_of(path)))
+        return sorted((path.name, state) for path in files if (state := state_of(path)))
 
     def _written(self, file: str, path: Path) -> _Written | None:
-        state, known = _state_of(path), self._known.get(path)
+        state, known = state_of(path), self._known.get(path)
         if known and known.state == state:
             return known
         try:
@@ -101,18 +101,6 @@ class FolderDrafts:
             yield
         finally:
             os.close(handle)
-
-
-State = tuple[int, int, int]
-
-
-def _state_of(path: Path) -> State | None:
-    """What changes when a file does; None where there is none."""
-    try:
-        about = path.stat()
-    except OSError:
-        return None
-    return about.st_mtime_ns, about.st_ino, about.st_size
 
 
 # --- what stands in a file -----------------------------------------------------------------------------------------

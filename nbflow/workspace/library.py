@@ -36,7 +36,7 @@ class FolderLibrary:
     def __init__(self, project: Path, settings: Settings, *, kernels: Collection[str] | None = None) -> None:
         self._project = project.absolute()
         self._reader = Reader(self._project, settings, InstalledKernels() if kernels is None else kernels)
-        self._searched = [Path(os.path.normpath(self._project / folder)) for folder in settings.pipelines]
+        self._searched = settings.searched(self._project)
         self._outputs = self._project / settings.outputs
 
     # --- what there is ---------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from nbflow.errors import InvalidInput, NotFound, Problem
+from nbflow.files import State, state_of
 from nbflow.manifest import Surroundings, check
 from nbflow.manifest.touching import Touches
 from nbflow.notebooks.inspect import inspect, read, regular
@@ -48,7 +49,7 @@ class Reader:
 
     def __init__(self, project: Path, settings: Settings, kernels: Collection[str]) -> None:
         self._project, self._settings, self._kernels = project, settings, kernels
-        self._signatures: dict[Path, tuple[tuple[int, int], Signature]] = {}
+        self._signatures: dict[Path, tuple[State | None, Signature]] = {}
         self._seen: set[Path] = set()
 
     @property
@@ -152,18 +153,9 @@ class Reader:
 
 
 @lru_cache(maxsize=4096)
-def _touched(path: Path, _: tuple[int, int], given: str, folder: str) -> Touches:
+def _touched(path: Path, _: State | None, given: str, folder: str) -> Touches:
     """Kept as long as the file does not change: 1 to 7 ms a task would be felt in a manifest of hundreds."""
     return touches(read(path), json.loads(given), folder)
-
-
-def state_of(path: Path) -> tuple[int, int]:
-    """What changes when a file does."""
-    try:
-        about = path.stat()
-    except OSError:
-        return 0, 0
-    return about.st_mtime_ns, about.st_size
 
 
 def _unreadable(file: str, error: OSError | UnicodeDecodeError) -> Problem:

@@ -7,7 +7,7 @@ from html import escape
 from nbflow.notebooks.render.cells import key_of
 from nbflow.notebooks.render.prose import prose_html
 from nbflow.run import Attempt
-from nbflow.states import CAUSE_SENTENCES, AttemptState
+from nbflow.states import CAUSE_SENTENCES, AttemptState, in_words
 
 
 def banner_html(attempt: Attempt) -> str:
@@ -17,5 +17,5 @@ def banner_html(attempt: Attempt) -> str:
     because = attempt.reason or (CAUSE_SENTENCES[attempt.cause] if attempt.cause else "")
     cell = attempt.failing_cell
     jump = f' <a href="#{key_of(cell)}">Go to cell {cell}</a>' if cell is not None else ""
-    word = escape(attempt.state.replace("_", " "))
+    word = escape(in_words(attempt.state))
     return f'<div class="nbx-banner nbx-{attempt.state}"><strong>{word}</strong>: {prose_html(because)}{jump}</div>'
