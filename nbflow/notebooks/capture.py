@@ -92,10 +92,12 @@ class CellCapture:
                 self._spill.text(f"{self._spill.aside(mime, fields['data'][mime])}\n")
 
     def update(self, display_id: str, data: Json, metadata: Json) -> None:
-        """New content for the displays of that id which this cell still shows."""
-        for shown in self._displays.get(display_id, ()):
-            self._used -= shown.size
-            new = self._fitted({"data": self._mask.value(data), "metadata": self._mask.value(metadata)})
+        """New content, the same for all displays of that id which this cell still shows."""
+        if not (displays := self._displays.get(display_id)):
+            return
+        self._used -= sum(shown.size for shown in displays)
+        new = self._fitted({"data": self._mask.value(data), "metadata": self._mask.value(metadata)}, len(displays))
+        for shown in displays:
             shown.replace(new["data"], new["metadata"])
             self._used += shown.size
             self.is_changed = True
@@ -232,10 +234,10 @@ class CellCapture:
             for text in more:
                 self._spill.text(text)
 
-    def _fitted(self, fields: Json) -> Json:
-        """The display with its largest representations kept in files, until the rest fits."""
+    def _fitted(self, fields: Json, times: int = 1) -> Json:
+        """The display with its largest representations kept in files, until the rest fits so many times."""
         data, notes = dict(fields["data"]), list[str]()
-        while data and size_of({"data": data}) > LARGEST - self._used - LOWEST_ROOM * bool(notes):
+        while data and times * size_of({"data": data}) > LARGEST - self._used - LOWEST_ROOM * bool(notes):
             largest = max(data, key=lambda mime: size_of({"data": {mime: data[mime]}}))
             notes.append(self._spill.aside(largest, data.pop(largest)))
         if notes:

@@ -239,6 +239,16 @@ def test_events_carry_what_changed(cell: CellCapture) -> None:
     assert replayed(first, second) == shown(cell)
 
 
+def test_displays_of_one_id_are_kept_beside_the_notebook_as_one(cell: CellCapture, tmp_path: Path) -> None:
+    """Both fit by themselves, and not together."""
+    for _ in range(2):
+        cell.show(display(text="one"), "id")
+    first = cell.news()
+    cell.update("id", {"image/png": "x" * (LARGEST * 2 // 3)}, {})
+    assert replayed(first, cell.news()) == shown(cell)
+    assert [path.name for path in (tmp_path / "outputs").iterdir()] == ["3-1.png"]
+
+
 def test_what_was_replaced_before_it_was_told_costs_nothing(cell: CellCapture) -> None:
     for number in range(1000):
         cell.clear(wait=True)
