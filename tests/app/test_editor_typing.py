@@ -188,6 +188,18 @@ def test_news_of_the_draft_leave_the_keyboard_and_the_mouse_where_they_are(
     expect(problem).to_be_focused()
 
 
+def test_after_a_change_the_sheet_is_fetched_and_not_the_page(page: Page, running: Running, name: str) -> None:
+    page.clock.install()
+    page.goto(f"{running.base}/pipelines/{name}/edit")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    running.world.api().edit_draft(name, "1", [AddTask("other", "b.ipynb")])
+    expect(page.locator("#tasks li")).to_have_count(4)
+    page.clock.run_for(1000)
+    assert f"{page.url}/sheet" in asked
+    assert page.url not in asked
+
+
 def test_what_was_refused_stays_said_until_the_draft_is_another_one(page: Page, running: Running, name: str) -> None:
     page.goto(f"{running.base}/pipelines/{name}/edit")
     page.evaluate("nbflow.editor.edit([{do: 'add_task', name: 'clean', notebook: 'b.ipynb'}])")

@@ -106,9 +106,10 @@ document.addEventListener("pointermove", (event) => { if (event.target.closest?.
 document.addEventListener("pointerdown", () => { held = Date.now() + PATIENCE; });
 for (const end of ["pointerup", "pointercancel", "blur"]) addEventListener(end, () => { held = 0; }, true);
 
-/* At most one refresh a second, and none while the page is hidden. */
+/* At most one refresh a second, none while the page is hidden, and none of a page without live parts. */
 let wanted = false, waiting = false;
 function refreshSoon() {
+  if (!main.querySelector("[data-live]")) return;
   wanted = true;
   if (waiting || document.hidden) return;
   waiting = true;
