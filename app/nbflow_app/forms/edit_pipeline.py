@@ -226,8 +226,9 @@ def _tried(visit: Visit, form: _Form) -> tuple[str, NbflowError | None]:
 
 def _said(text: str, now: datetime) -> tuple[str, list[str]]:
     """The schedule in words, and its next runs as the clock of its zone shows them."""
-    plan = sketch(text)
-    is_wrong = any(each.where.startswith("schedule") and each.severity == "error" for each in check(text)[1])
+    pipeline, problems = check(text)
+    plan = pipeline or sketch(text)
+    is_wrong = any(each.where.startswith("schedule") and each.severity == "error" for each in problems)
     if plan is None or plan.schedule is None or is_wrong:
         return "", []
     coming = islice(schedule.ticks(plan.schedule, now), COMING)

@@ -88,11 +88,11 @@ def act(visit: Visit) -> Page | Redirect:
 def _orders(visit: Visit) -> tuple[list[Command], str]:
     """The commands, and the task whose form is shown next; empty for none."""
     task = visit.part("task")
-    tasks = tasks_of(shown_values(visit.api.draft(visit.part("pipeline"))))
     match visit.field("do"):
         case "delete":
             return [RemoveTask(task)], ""
         case "duplicate":
+            tasks = tasks_of(shown_values(visit.api.draft(visit.part("pipeline"))))
             copy = next(name for at in range(2, len(tasks) + 3) if (name := f"{task}_{at}") not in tasks)
             return [DuplicateTask(task, copy)], copy
         case _:

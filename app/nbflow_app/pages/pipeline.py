@@ -11,7 +11,7 @@ from markupsafe import Markup
 from nbflow import graph
 from nbflow.api import PipelineView, RunView, next_ticks
 from nbflow.errors import Problem
-from nbflow.model import Pipeline, PipelineName, TaskKey, TaskName
+from nbflow.model import Pipeline, TaskKey, TaskName
 from nbflow.schedule.words import schedule_text
 from nbflow.states import TaskState
 from nbflow.text import with_offset
@@ -73,7 +73,7 @@ def show(visit: Visit) -> Page:
             "errors": [problem for problem in definition.problems if problem.severity == "error"],
             "may_act": visit.may_act,
             "may_edit": visit.may_edit and bool(definition.text),
-            "standing": visit.api.standings().get(PipelineName(name)),
+            "standing": view.standing,
             **about,
         },
     )

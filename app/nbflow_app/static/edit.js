@@ -220,6 +220,7 @@ function showText() {
 }
 
 function gutter() {
+  if (editor.dataset.view !== "text") return;
   const wrong = new Map(sheet.problems.toReversed().map((each) => [each.line, each]));
   const lines = field.value.split("\n").length;
   byId("gutter").replaceChildren(...Array.from({ length: lines }, (_, at) => {
