@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
@@ -86,23 +87,26 @@ def asset(name: str) -> bytes:
         return f"{theme.stylesheet()}\n{rules}".encode()
     if name == "notebook.css":
         return stylesheet().encode()
-    if name not in ASSETS:
-        raise KeyError(name)
-    folder = "widgets" if name == "names.js" else "static"
-    return (files("nbflow_app") / folder / name).read_bytes()
+    return (files("nbflow_app") / ASSETS[name].folder / name).read_bytes()
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    type: str
+    folder: str = "static"
 
 
 ASSETS = {
-    "nbflow.css": "text/css",
-    "notebook.css": "text/css",
-    "app.js": "text/javascript",
-    "edit.css": "text/css",
-    "edit.js": "text/javascript",
-    "forms.js": "text/javascript",
-    "follow.js": "text/javascript",
-    "names.js": "text/javascript",
-    "palette.js": "text/javascript",
-    "icon.svg": "image/svg+xml",
+    "nbflow.css": Asset("text/css"),
+    "notebook.css": Asset("text/css"),
+    "app.js": Asset("text/javascript"),
+    "edit.css": Asset("text/css"),
+    "edit.js": Asset("text/javascript"),
+    "forms.js": Asset("text/javascript"),
+    "follow.js": Asset("text/javascript"),
+    "names.js": Asset("text/javascript", folder="widgets"),
+    "palette.js": Asset("text/javascript"),
+    "icon.svg": Asset("image/svg+xml"),
 }
 
 

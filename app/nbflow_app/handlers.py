@@ -202,7 +202,7 @@ class AssetHandler(Handler):
     def get(self, name: str) -> None:
         if name not in ASSETS:
             raise HTTPError(404)
-        self.set_header("Content-Type", f"{ASSETS[name]}; charset=utf-8")
+        self.set_header("Content-Type", f"{ASSETS[name].type}; charset=utf-8")
         self.set_header("Cache-Control", f"public, max-age={A_YEAR}, immutable")
         self.write(asset(name))
 

@@ -19,8 +19,6 @@ log = logging.getLogger("nbflow.app")
 PACE, QUIET = 0.1, 1.0
 """Seconds between two looks while somebody watches, and while nobody does."""
 
-BATCH = 1000
-
 Told = Callable[[Sequence[Change]], None]
 
 

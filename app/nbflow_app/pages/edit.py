@@ -6,8 +6,6 @@ from nbflow.errors import Unavailable
 from nbflow_app.sheet import sheet
 from nbflow_app.visit import Page, Redirect, Visit
 
-VIEWS = ("canvas", "text")
-
 
 def show(visit: Visit) -> Page | Redirect:
     """Raises NotFound for a pipeline that has no manifest. A draft that cannot be read can only be discarded."""

@@ -16,8 +16,8 @@ from nbflow.states import RunState, TaskState
 from nbflow.text import counted
 from nbflow_app.pages.bars import MOST as BARS
 from nbflow_app.pages.pipelines import rows_of, schedule_zone
-from nbflow_app.pages.runrows import origin
-from nbflow_app.pages.taskrows import done_text, log_address, since
+from nbflow_app.pages.runrows import origin, run_took
+from nbflow_app.pages.taskrows import done_text, log_address
 from nbflow_app.visit import Page, Visit
 
 MOST = 50
@@ -159,7 +159,7 @@ def _going(visit: Visit, view: RunView, estimate: Estimate | None) -> Going:
         state=run.state,
         origin=origin(run),
         done=done_text([task.state for task in view.tasks.values()]),
-        since=since(run.started_at, visit.now) if run.started_at else "",
+        since=run_took(run, visit.now),
         ready=visit.time(estimate.ready) if estimate else "",
     )
 

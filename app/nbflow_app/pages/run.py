@@ -11,13 +11,12 @@ from nbflow.api import RunView, Whys
 from nbflow.errors import NotFound
 from nbflow.estimates import Estimate
 from nbflow.model import TaskKey
-from nbflow.states import RunState, TaskState
-from nbflow.text import took
+from nbflow.states import TaskState
 from nbflow_app.frame import Frame
 from nbflow_app.layout import drawn_height
 from nbflow_app.pages.pipelines import schedule_zone
-from nbflow_app.pages.runrows import origin
-from nbflow_app.pages.taskrows import TaskRow, done_text, since, task_rows
+from nbflow_app.pages.runrows import origin, run_took
+from nbflow_app.pages.taskrows import TaskRow, done_text, task_rows
 from nbflow_app.visit import Page, Visit
 
 PARTS = "run_parts.html"
@@ -67,15 +66,12 @@ def head(visit: Visit, view: RunView, whys: Whys, ready: Estimate | None) -> dic
         "state": run.state,
         "origin": origin(run),
         "started": visit.time(run.started_at),
-        "took": took(run.started_at, run.ended_at)
-        if run.ended_at or not run.started_at
-        else since(run.started_at, visit.now),
+        "took": run_took(run, visit.now),
         "done": done_text([task.state for task in view.tasks.values()]),
         "ready": visit.time(ready.ready) if ready else "",
         "held_up": whys.held_up,
         "is_over": run.state.is_terminal,
         "can_rerun": any(task.state in {TaskState.FAILED, TaskState.CANCELLED} for task in view.tasks.values()),
-        "is_bad": run.state is RunState.FAILED,
     }
 
 

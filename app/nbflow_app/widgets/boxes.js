@@ -2,19 +2,19 @@
 const DETAILS = 0.72, NAMES = 0.55, ICONS = 0.36 // from where each can be read; without icons a box is a spot of colour
 
 // Returns how much larger than at scale 1 they are, or null where nothing changed.
-const grow = (drawn, scale, icon_at) => {
+const grow = (drawn, scale) => {
   const marks = Math.round(scale * 24)
   if (marks === drawn.marks) return null
   drawn.marks = marks
   const steps = marks / 24
-  const {names, details, icons, arrows, edges} = drawn
+  const {names, details, icons, arrows, edges, nameSize, detailSize, iconAt} = drawn
   const size = (glyph, pixels) => { glyph.text_font_size = {value: `${Math.round(pixels * 2) / 2}px`} }
   names.visible = scale >= NAMES
   details.visible = scale >= DETAILS
-  size(names.glyph, 13 * steps)
-  size(details.glyph, 11 * steps)
+  size(names.glyph, nameSize * steps)
+  size(details.glyph, detailSize * steps)
   names.glyph.y.transform.value = details.visible ? 8 : 0
-  icons.glyph.x.transform.value = names.visible ? icon_at : 0
+  icons.glyph.x.transform.value = names.visible ? iconAt : 0
   icons.visible = scale >= ICONS
   icons.glyph.size = {value: 17 * steps}
   icons.glyph.line_width = {value: 2 * steps}

@@ -19,6 +19,15 @@ ICON_AT, TEXT_AT, TEXT_WIDTH = 21, 40, 132
 NAME_SIZE, DETAIL_SIZE = 13, 11
 """Pixels of the two lines of text."""
 
+MEASURES = {
+    "boxSize": [WIDTH, HEIGHT],
+    "iconAt": ICON_AT - WIDTH / 2,
+    "nameSize": NAME_SIZE,
+    "detailSize": DETAIL_SIZE,
+    "textWidth": TEXT_WIDTH,
+}
+"""All of these for the scripts; places are counted from the middle of a box."""
+
 BOX = {"width": WIDTH, "height": HEIGHT, "border_radius": 9}
 
 SCRIPTS = ("theme.js", "sight.js", "minimap.js", "boxes.js")

@@ -132,7 +132,7 @@ class Canvas {
 
   moved() {
     if (!this.sight.width) return
-    this.picture.grow(this.sight.scale, this.iconAt)
+    this.picture.grow(this.sight.scale)
     this.minimap.draw()
   }
 

@@ -108,8 +108,7 @@ def _add_tools(plot: figure, drawn: dict[str, GlyphRenderer], lasso: BoxAnnotati
             "themes": looks.themes(),
             "stateNames": [str(state) for state in TaskState],
             "font": looks.FONT,
-            "iconAt": boxes.ICON_AT - WIDTH / 2,
-            "boxSize": [WIDTH, HEIGHT],
+            **boxes.MEASURES,
         },
         code=looks.script(*boxes.SCRIPTS, *SCRIPTS),
     )

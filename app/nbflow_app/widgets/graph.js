@@ -62,7 +62,7 @@ class View {
     if (!this.sight.width) return
     this.minimap.draw()
     const {scale} = this.sight
-    const steps = grow(this, scale, this.iconAt)
+    const steps = grow(this, scale)
     if (steps === null) return
     this.hands.visible = this.icons.visible
     this.hands.glyph.size = {value: 12 * steps}

@@ -7,7 +7,7 @@ table beside it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
@@ -34,7 +34,7 @@ from bokeh.plotting import figure
 
 from nbflow.states import TaskState
 from nbflow_app import theme
-from nbflow_app.layout import HEIGHT, HIGHEST, WIDTH, Layout, Point
+from nbflow_app.layout import HIGHEST, WIDTH, Layout, Point
 from nbflow_app.widgets import boxes, looks
 
 Column: TypeAlias = "list[str] | np.ndarray[Any, np.dtype[np.float32]]"
@@ -63,27 +63,15 @@ class Node:
 class Graph:
     """`figure` goes into the page; `update` says how the tasks stand now.
 
-    A tap on a task opens `link` followed by its name, or calls `on_tap`.
+    A tap on a task opens `link` followed by its name.
     """
 
-    def __init__(
-        self,
-        laid: Layout,
-        nodes: Mapping[str, Node],
-        *,
-        height: int = HIGHEST,
-        link: str = "",
-        on_tap: Callable[[str], None] | None = None,
-    ) -> None:
+    def __init__(self, laid: Layout, nodes: Mapping[str, Node], *, height: int = HIGHEST, link: str = "") -> None:
         self._laid, self._nodes = laid, {name: nodes[name] for name in laid.nodes}
         self._rows = {name: row for row, name in enumerate(self._nodes)}
         self._source = ColumnDataSource(_columns(laid, self._nodes), syncable=False)
         self._hands = ColumnDataSource(self._set_by_hand(), syncable=False)
         self.figure = self._draw(height, link)
-        if on_tap:
-            names = list(self._rows)
-            chosen = self._source.selected
-            chosen.on_change("indices", lambda attr, old, new: on_tap(names[new[0]]) if new else None)
 
     def update(self, nodes: Mapping[str, Node]) -> None:
         """Send what changed; tasks that are not named stay as they are."""
@@ -152,9 +140,8 @@ class Graph:
                 "find": find,
                 "wanted": [f"@{state}" for state in WANTED],
                 "link": link,
-                "iconAt": boxes.ICON_AT - WIDTH / 2,
                 "size": [self._laid.width, self._laid.height],
-                "boxSize": [WIDTH, HEIGHT],
+                **boxes.MEASURES,
             },
             code=looks.script(*boxes.SCRIPTS, "graph.js"),
         )

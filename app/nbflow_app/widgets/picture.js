@@ -2,7 +2,6 @@
 //
 // All tasks and edges lie at the bottom, and change with a sheet only. What is chosen, aimed at or moved is drawn once
 // more on top, a layer that Bokeh paints by itself: a frame of a drag must not cost what all tasks cost.
-const NAME = {font: "bold 13px", width: 132}, DETAIL = {font: "11px", width: 132} // as boxes.py has it
 const CURVE = ["x0", "y0", "cx0", "cy0", "cx1", "cy1", "x1", "y1"]
 const TASK = ["boxes", "icons", "names", "details", "ports", "badges", "counts"]
 
@@ -57,8 +56,8 @@ class Picture {
     const worst = problems.some(problem => problem.severity === "error") ? "failed" : "queued"
     const said = run ? [run.state.replace("_", " "), run.took].filter(Boolean).join(" · ") : task.detail || task.notebook
     return {
-      label: this.fitted(task.name, NAME),
-      detail: this.fitted(said ?? "", DETAIL),
+      label: this.fitted(task.name, `bold ${this.nameSize}px`),
+      detail: this.fitted(said ?? "", `${this.detailSize}px`),
       why: run ? run.why ?? "" : problems.map(problem => problem.message).join("\n"),
       icon: run ? `@${run.state}` : "@notebook",
       line: run ? theme.line[of(run.state)] : theme.dim,
@@ -171,8 +170,8 @@ class Picture {
 
   // --- both ---
 
-  grow(scale, icon_at) {
-    const steps = grow(this.drawn, scale, icon_at)
+  grow(scale) {
+    const steps = grow(this.drawn, scale)
     if (steps === null) return
     this.ports.visible = this.badges.visible = this.icons.visible
     this.counts.visible = this.names.visible
@@ -187,11 +186,11 @@ class Picture {
   }
 
   // The text, or its beginning and its end around an ellipsis.
-  fitted(text, {font, width}) {
+  fitted(text, font) {
     const known = `${font} ${text}`
     if (!this.texts.has(known)) {
       this.ink.font = `${font} ${this.font}`
-      const fits = each => this.ink.measureText(each).width <= width
+      const fits = each => this.ink.measureText(each).width <= this.textWidth
       let shown = text
       for (let kept = text.length - 1; kept > 1 && !fits(shown); kept--) {
         shown = `${text.slice(0, (kept + 1) >> 1)}…${text.slice(text.length - (kept >> 1))}`
