@@ -124,7 +124,7 @@ class LocalEntry:
         return self._way.asks()
 
     def who(self, cookies: Mapping[str, str]) -> Caller | None:
-        return self._way.who(cookies)
+        return self._way.who(cookies) if cookies.get(self.cookie) else None  # no users are looked up for a stranger
 
     def admit(self, fields: Mapping[str, str]) -> str:
         return self._way.admit(fields)

@@ -12,7 +12,6 @@ from nbflow.access import check_address, is_loopback
 from nbflow.errors import Unavailable
 from nbflow.ports import Say
 from nbflow.rest import create_app
-from nbflow.rest.health import Probes
 from nbflow.settings import STATE
 from nbflow.wiring import Doors, this_user
 from nbflow_app.entry import Entry, LinkEntry, LocalEntry, PeopleEntry, derived, read_key
@@ -56,11 +55,10 @@ def start(
             hosts=place.hosts,
             probes=doors.probes(),
         )
-        probes = Probes(doors.probes())
 
         def new_app() -> App:
             frame = Frame(place.prefix, Jupyter(doors.project, chosen.jupyter_url or ""))
-            site = Site(api=doors.api, clock=doors.clock, frame=frame, health=for_threads(probes.reasons))
+            site = Site(api=doors.api, clock=doors.clock, frame=frame, health=for_threads(rest.state.probes.reasons))
             return App(site, entry, place, secret=derived(key, "panel"), rest=rest)
 
         asyncio.run(_serve(new_app, place, lambda: say(f"open {address(place, token)}"), is_orphan))

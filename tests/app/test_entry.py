@@ -141,6 +141,22 @@ def test_the_link_is_a_token_too_until_there_are_users(tmp_path: Path) -> None:
         entry.admit({"token": link.token})
 
 
+def test_for_whoever_shows_no_cookie_no_users_are_looked_up(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    entrance, asked = Entrance(world.store, world.clock), []
+
+    def has_users() -> bool:
+        asked.append(True)
+        return entrance.has_users()
+
+    entry = LocalEntry(LinkEntry(b"a" * 32, ADA, 5006), PeopleEntry(entrance, 5006), has_users)
+    assert entry.who({}) is None
+    assert entry.who({entry.cookie: ""}) is None
+    assert not asked
+    assert entry.who({entry.cookie: "wrong"}) is None
+    assert asked
+
+
 def test_users_who_are_added_while_the_app_runs_are_in_force_at_once(tmp_path: Path) -> None:
     world = World(tmp_path)
     link, entry = local(world)
