@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import posixpath
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -29,7 +29,7 @@ from nbflow.ports import NotebookFile
 from nbflow.scalars import write_duration
 from nbflow.states import JOIN_SENTENCES
 from nbflow.text import did_you_mean, seconds_text
-from nbflow_app.forms.fields import text_of
+from nbflow_app.forms.fields import choices_of, text_of
 from nbflow_app.forms.keys import Key, changed, names, shown, typed, was
 from nbflow_app.forms.proposals import templates
 from nbflow_app.forms.words import BACKOFFS
@@ -182,6 +182,7 @@ def _page(visit: Visit, error: NbflowError | None) -> Page:
             "about": form.notebook,
             "params": shown(list(form.params), form.texts, defaults, wrong),
             "types": {key.path: param for key, param in form.params.items()},
+            "choices": {key.path: choices_of(param) for key, param in form.params.items()},
             "runs": shown(RUNS, form.texts, defaults, wrong),
             "fails": shown(FAILS, form.texts, defaults, wrong),
             "machine": shown(MACHINE, form.texts, defaults, wrong),
@@ -225,13 +226,8 @@ def _params(notebook: NotebookFile | None, given: Any) -> Iterator[tuple[Key, Pa
     besides = given if isinstance(given, Mapping) else {}
     for name in [*known, *(name for name in besides if name not in known)]:
         param = known.get(name, Param(name=name))
-        options = f"of-{name}" if _choices(param) else "templates"
+        options = f"of-{name}" if choices_of(param) else "templates"
         yield Key(path=f"{PARAM}{name}", label=name, options=options), param
-
-
-def _choices(param: Param) -> Sequence[str]:
-    given = [text_of(choice) for choice in param.choices]
-    return given or (["true", "false"] if param.type == "bool" else [])
 
 
 def _defaults(task: Task, form: _Form) -> dict[str, str]:

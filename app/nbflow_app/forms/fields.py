@@ -50,10 +50,14 @@ def text_of(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
+def choices_of(param: Param) -> Sequence[str]:
+    """Its values as a person would type them, where they are few; else none."""
+    given = [text_of(choice) for choice in param.choices]
+    return given or (["true", "false"] if param.type == "bool" else [])
+
+
 def _field(param: Param, value: Any) -> Field:
-    choices = [text_of(choice) for choice in param.choices]
-    if not choices and param.type == "bool":
-        choices = ["true", "false"]
+    choices = choices_of(param)
     is_long = param.type.startswith(("list", "dict", "tuple"))
     return Field(
         name=f"{PREFIX}{param.name}",

@@ -265,7 +265,7 @@ def _add_tools(plot: figure, attempts: GlyphRenderer, script: CustomJS) -> None:
         renderers=[attempts], tooltips=looks.tooltip("name", "detail", "why"), attachment="vertical", visible=False
     )
     pan, tap = PanTool(visible=False), TapTool(renderers=[attempts], callback=script, visible=False)
-    closer, wider, *_ = looks.buttons(fit="", find="")
+    closer, wider = looks.zooms()
     closer.dimensions = wider.dimensions = "width"
     plot.add_tools(pan, tap, hover, closer, wider)
     plot.toolbar.active_drag = pan
