@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from nbflow.errors import InvalidInput, Unavailable
-from nbflow.files import whole_file
+from nbflow.files import make_private, whole_file
 from nbflow.ports.housekeeping import BackupContent
 from nbflow.stores.copying import Plain, Row, dump, load, require_empty
 from nbflow.stores.database import Database
@@ -72,7 +72,9 @@ class TarBackups:
             if target is None or not member.isfile():
                 continue
             member.name = rest or member.name
-            tar.extract(member, target, filter="data")
+            kept = tarfile.data_filter(member, str(target))
+            make_private((target / kept.name).parent)
+            tar.extract(kept, target, filter="data")
             files += place in {OUTPUTS, FROZEN}
         about = json.loads((spool / ABOUT).read_text())
         if about["format"] != FORMAT:
@@ -84,7 +86,7 @@ class TarBackups:
 @contextmanager
 def _spool(beside: Path) -> Iterator[Path]:
     """A folder for the rows, where the rest goes as well: a backup may lie where nothing can be written."""
-    beside.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(beside)
     with tempfile.TemporaryDirectory(dir=beside, prefix=".restore-") as folder:
         yield Path(folder)
 

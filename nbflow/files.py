@@ -7,8 +7,19 @@ import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 from typing import IO
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder that only its owner can enter, and each missing one above it; what is there stays as it is.
+
+    Raises OSError. `Path.mkdir` gives its mode to the last folder alone.
+    """
+    missing = [*takewhile(lambda each: not each.is_dir(), (folder, *folder.parents))]
+    for each in reversed(missing):
+        each.mkdir(mode=0o700, exist_ok=True)
 
 
 def write_whole(path: Path, content: str | Iterable[bytes], *, mode: int | None = None, lasting: bool = True) -> None:

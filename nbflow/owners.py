@@ -15,7 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 from uuid import uuid4
 
-from nbflow.files import write_new
+from nbflow.files import make_private, write_new
 from nbflow.ports import Held, host_of
 
 
@@ -31,7 +31,7 @@ class LockedOwners:
     def place(self) -> str:
         """The machine's name, and some letters for the folder: `web-1:3f9a1c`. Kept with the folder from now on."""
         while (found := self.known_place()) is None:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(self._folder)
             with contextlib.suppress(FileExistsError):  # another process was quicker
                 write_new(self._mark, uuid4().hex)
         return found
@@ -49,7 +49,7 @@ class LockedOwners:
         return f"{kind}@{self.place}.{os.getpid()}.{uuid4().hex[:6]}"
 
     def hold(self, engine: str) -> None:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(self._folder)
         path = self._file(engine)
         while engine not in self._held:
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

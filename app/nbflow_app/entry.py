@@ -20,6 +20,7 @@ from typing import Literal, Protocol
 
 from nbflow.api import Caller, Entrance
 from nbflow.errors import NotSignedIn
+from nbflow.files import make_private
 
 KEY = "app.key"
 
@@ -175,7 +176,7 @@ def safe_next(given: str, prefix: str) -> str:
 def read_key(folder: Path) -> bytes:
     """The key of a project, made when it is first asked for; nobody else can read it."""
     path = folder / KEY
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(folder)
     with suppress(FileExistsError), os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(secrets.token_bytes(32))
     return path.read_bytes()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nbflow.codec import from_json, to_json
-from nbflow.files import keep, write_whole
+from nbflow.files import keep, make_private, write_whole
 from nbflow.run import AttemptEnded, StartAttempt, StopAttempt
 
 ORDER, SOURCE, NOTEBOOK, EVENTS = "order.json", "source.ipynb", "notebook.ipynb", "events.jsonl"
@@ -58,7 +58,7 @@ class AttemptFolder:
         """
         if self._has_order_of(order.token):
             return False
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(self.path)
         self.source.unlink(missing_ok=True)
         try:
             self.source.hardlink_to(source)

@@ -17,6 +17,7 @@ from sqlalchemy.exc import ArgumentError
 
 from nbflow.errors import InvalidInput, MissingExtra, Unavailable
 from nbflow.failpoints import failpoint
+from nbflow.files import make_private
 from nbflow.stores.faults import named_faults
 from nbflow.text import fault
 
@@ -140,7 +141,7 @@ def _make_file(path: Path) -> None:
     if path.exists():
         return
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(path.parent)
         with _held(path.parent):
             if not path.exists():
                 new = path.with_name(f".{path.name}.new")

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from nbflow.errors import InvalidInput, Unavailable
-from nbflow.files import State, state_of, write_whole
+from nbflow.files import State, make_private, state_of, write_whole
 from nbflow.manifest.edit import Draft, History, Step, wire
 from nbflow.text import fault
 
@@ -91,7 +91,7 @@ class FolderDrafts:
     @contextmanager
     def _locked(self, folder: Path) -> Iterator[None]:
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(folder)
             handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             message = f"no draft can be kept: {fault(error)}"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nbflow.errors import Unavailable
-from nbflow.files import write_whole
+from nbflow.files import make_private, write_whole
 from nbflow.text import fault
 
 
@@ -32,7 +32,7 @@ class FrozenNotebooks:
             os.utime(self.path(sha256))  # in use again: what removes old copies passes it over
         if not self.path(sha256).exists():
             try:
-                self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                make_private(self.folder)
                 write_whole(self.path(sha256), [content], mode=0o600)
             except OSError as error:
                 message = f"a notebook cannot be frozen: {fault(error)}"

@@ -106,6 +106,8 @@ def test_every_row_and_every_file_comes_back_on_either_database(
         == (tmp_path / "b" / "runs" / "nightly" / "r1" / "extract" / "1" / "notebook.ipynb").read_text()
     )
     assert (tmp_path / "b" / "frozen" / "abc.ipynb").exists()
+    restored = [each for each in (tmp_path / "b").rglob("*") if each.is_dir()]
+    assert {each.stat().st_mode & 0o777 for each in restored} == {0o700}
     add(after, "next")  # numbers go on where they were
     after.ask(RunId("next"), CancelRequested(by="ada"), now=NOW)
     assert len(after.changes(0)) > len(before.changes(0))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nbflow.files import whole_file, write_new, write_whole
+from nbflow.files import make_private, whole_file, write_new, write_whole
 
 
 @pytest.fixture(autouse=True)
@@ -49,3 +49,13 @@ def test_a_name_may_be_as_long_as_names_can_be(tmp_path: Path) -> None:
     with whole_file(tmp_path / ("n" * 255)) as file:
         file.write(b"x")
     assert [len(each.name) for each in tmp_path.iterdir()] == [255]
+
+
+def test_a_private_folder_has_no_open_one_above_it_but_those_that_were_there(tmp_path: Path) -> None:
+    there = tmp_path / "project"
+    there.mkdir()
+    there.chmod(0o755)
+    for _ in range(2):
+        make_private(there / ".nbflow" / "runs" / "monday")
+    modes = {each.name: each.stat().st_mode & 0o777 for each in (there, *there.rglob("*"))}
+    assert modes == {"project": 0o755, ".nbflow": 0o700, "runs": 0o700, "monday": 0o700}
