@@ -23,9 +23,11 @@ FOLDER = Path(__file__).parent / "reference"
 NOTE = "<!-- Written by docs/generate.py; change the code, then `make docs`. -->\n"
 
 JOINS = (
-    "A task is decided as soon as no ending of the tasks before it could change the answer. A failure among them "
-    "weighs more than a skip: where the rule cannot be met because of one, the task is `upstream_failed`, else "
-    "`skipped`. A cancelled task counts as a failed one; what it alone keeps from running is `cancelled` too."
+    "A task is decided as soon as no ending of the tasks before it could change the answer. A failure weighs more than "
+    "a skip: where a rule that asks for successes, or for no failure, cannot be met because of one, the task is "
+    "`upstream_failed`, in every other case `skipped`. A task that could not run or was cancelled counts as a failed "
+    "one, but for `one_done` one that could not run does not count. What a cancelled task alone blocks so is "
+    "`cancelled` too."
 )
 TEMPLATES = (
     "The values of a task's `params` and `env` and its `when` may be templates of Jinja2: `{{ run_date }}`. "

@@ -24,7 +24,7 @@ NOTICE_SENTENCES: dict[NoticeKind, str] = {
     NoticeKind.FAILED: "A task failed, and no retry is left or none would help.",
     NoticeKind.RECOVERED: "A run ended well, the first one after a failure that was told.",
     NoticeKind.MISSED: "No scheduler was running when ticks were due.",
-    NoticeKind.SKIPPED: "A tick started no run, because runs before it were not finished.",
+    NoticeKind.SKIPPED: "A tick started no run, because runs before it were not finished, or it could not be created.",
     NoticeKind.PAUSED: "A backfill was paused, because a run of it cannot be created.",
     NoticeKind.LATE: "A run was not finished at the time that the manifest names.",
     NoticeKind.OVERRUN: "A task runs far beyond its usual time.",

@@ -192,7 +192,7 @@ JOIN_SENTENCES: dict[JoinRule, str] = {
     JoinRule.ALL_FAILED: "all before it failed",
     JoinRule.ONE_SUCCESS: "one before it succeeded; it does not wait for the others",
     JoinRule.ONE_FAILED: "one before it failed; it does not wait for the others",
-    JoinRule.ONE_DONE: "one before it succeeded or failed",
+    JoinRule.ONE_DONE: "one before it succeeded, failed or was cancelled",
     JoinRule.NONE_FAILED: "none before it failed; skipped ones do not matter",
     JoinRule.NONE_FAILED_MIN_ONE_SUCCESS: "none before it failed, and one succeeded",
     JoinRule.NONE_SKIPPED: "none before it was skipped",

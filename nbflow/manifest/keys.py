@@ -181,7 +181,9 @@ PIPELINE = {
     "owner": Key(TEXT, "Who answers for it."),
     "tags": Key(list_of(WORD), "Words to find it by."),
     "schedule": Key(record(SCHEDULE, short="cron"), "When runs start by themselves; without it only by hand."),
-    "max_active_runs": Key(integer(1), "How many of its runs may be unfinished at once; 1."),
+    "max_active_runs": Key(
+        integer(1), "How many of its runs may go on at once; others wait. nbflow run is not held back, but counts; 1."
+    ),
     "params": Key(map_of(record(PARAM), PARAM_NAME), "Typed parameters of a run."),
     "defaults": Key(record(_SHARED), "Keys for every task; a task's own keys win."),
     "alerts": Key(record(ALERTS), "Who is told of what."),
