@@ -104,6 +104,7 @@ def manifest_keys() -> str:
         "Keys of `schedule`": keys.SCHEDULE,
         "Keys of a parameter": keys.PARAM,
         "Keys of `alerts`": keys.ALERTS,
+        "Keys of `keep`": keys.KEEP,
     }
     joins = _sentences(JOIN_SENTENCES, "rule of `run_if`", "the task runs when")
     names = _sentences(NAME_SENTENCES, "name", "what it gives")

@@ -73,7 +73,11 @@ def new(
     name: Annotated[str, typer.Argument(metavar="NAME", help="What the pipeline shall be called.")],
     notebooks: Annotated[list[str], typer.Argument(metavar="NOTEBOOK", help="Notebooks of the project, a task each.")],
     folder: Annotated[
-        str, typer.Option(metavar="DIR", help="Where its manifest shall stand. Without it, beside the notebooks.")
+        str,
+        typer.Option(
+            metavar="DIR",
+            help="Where its manifest shall stand. Without it, beside the notebooks, or in a folder of its own.",
+        ),
     ] = "",
     bare: Annotated[bool, typer.Option("--no-edges", help="Leave out the edges that suggest themselves.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the manifest, and write nothing.")] = False,

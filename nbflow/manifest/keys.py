@@ -56,11 +56,14 @@ SCHEDULE = {
     "timezone": Key(WORD, "IANA name of the zone that times are written in; UTC without one."),
     "start": Key(DATE, "First day with runs, in the zone."),
     "end": Key(DATE, "Last day with runs, in the zone."),
-    "missed": Key(MISSED, "Which ticks run that the scheduler sees too late: latest, none, all or {last: n}."),
+    "missed": Key(
+        MISSED, "Which ticks run that the scheduler sees too late: latest, none, all or {last: n}; latest without it."
+    ),
     # A takeover takes up to 20 s, and must never lose a tick.
     "grace": Key(A_MINUTE_OR_MORE, "How late a tick may be seen without being missed; 10m without it, at least 1m."),
     "overlap": Key(
-        one_of("queue", "skip", "cancel_running"), "What a tick does while max_active_runs runs are unfinished."
+        one_of("queue", "skip", "cancel_running"),
+        "What a tick does while max_active_runs runs are unfinished; queue without it.",
     ),
 }
 
@@ -92,14 +95,16 @@ PARAM = {
 # --- tasks ---------------------------------------------------------------------------------------------------------
 
 RETRIES = {
-    "max_retries": Key(integer(0), "How often a failed task is tried again: 3 means up to 4 attempts."),
+    "max_retries": Key(integer(0), "How often a failed task is tried again: 3 means up to 4 attempts; 0 without it."),
     "delay": Key(DURATION, "Time from the end of a failed attempt to the next one; 30s without it."),
-    "backoff": Key(one_of("fixed", "exponential"), "Whether the delay doubles with each failure; exponential."),
+    "backoff": Key(
+        one_of("fixed", "exponential"), "Whether the delay doubles with each failure; exponential without it."
+    ),
     "max_delay": Key(DURATION, "The delay never grows beyond this; 10m without it."),
     "jitter": Key(number(0, 1), "0.2 multiplies each delay by a factor between 0.8 and 1.2; 0 without it."),
     "never_on": Key(some(WORD), "Names of exceptions that are not worth a retry."),
     "only_on": Key(some(WORD), "Names of the only exceptions that are worth a retry."),
-    "on_lost": Key(one_of("retry", "fail"), "fail: never start it again when its process is gone; retry."),
+    "on_lost": Key(one_of("retry", "fail"), "fail: never start it again when its process is gone; retry without it."),
 }
 
 _CONDITION = {
@@ -142,13 +147,13 @@ ITEMS = Kind(_items, {"type": ["array", "object", "string"]})
 
 _SHARED = {
     "params": Key(map_of(JSON, PARAM_NAME), "Values for the notebook's parameters, or templates that give them."),
-    "run_if": Key(one_of(*JoinRule), "What the upstreams must have done before it runs; all_success."),
+    "run_if": Key(one_of(*JoinRule), "What the upstreams must have done before it runs; all_success without it."),
     "retries": Key(record(RETRIES, short="max_retries"), "Whether and when a failed attempt is tried again."),
     "timeout": Key(SOME_TIME, "How long one attempt may take; no limit without it."),
     "cell_timeout": Key(SOME_TIME, "How long one cell may take; no limit without it."),
     "pool": Key(WORD, "A pool of nbflow.toml: at most so many at once across all pipelines."),
-    "pool_slots": Key(integer(1), "How many places of the pool it takes; 1."),
-    "priority": Key(integer(), "Among ready tasks the higher one starts first; 0."),
+    "pool_slots": Key(integer(1), "How many places of the pool it takes; 1 without it."),
+    "priority": Key(integer(), "Among ready tasks the higher one starts first; 0 without it."),
     "allow_failure": Key(FLAG, "Its failure does not fail the run."),
     "kernel": Key(WORD, "Name of the kernel; the notebook's own without it."),
     "env": Key(map_of(TEXT, ENV_NAME), "Environment variables of the kernel."),
@@ -182,7 +187,8 @@ PIPELINE = {
     "tags": Key(list_of(WORD), "Words to find it by."),
     "schedule": Key(record(SCHEDULE, short="cron"), "When runs start by themselves; without it only by hand."),
     "max_active_runs": Key(
-        integer(1), "How many of its runs may go on at once; others wait. nbflow run is not held back, but counts; 1."
+        integer(1),
+        "How many of its runs may go on at once; 1 without it. Others wait; nbflow run does not, but counts.",
     ),
     "params": Key(map_of(record(PARAM), PARAM_NAME), "Typed parameters of a run."),
     "defaults": Key(record(_SHARED), "Keys for every task; a task's own keys win."),
