@@ -21,7 +21,7 @@ from nbflow.errors import NbflowError
 from nbflow.notebooks import warm
 from nbflow.notebooks.client import Client, Words
 from nbflow.notebooks.endings import how_it_ended
-from nbflow.notebooks.kernelserver import PARTING
+from nbflow.notebooks.kernelserver import COMMAND_LINE, PARTING
 from nbflow.notebooks.kernelspecs import is_ipykernel
 from nbflow.notebooks.memory import peak_of, peak_of_the_dead
 from nbflow.notebooks.waits import end_of_process, first_of
@@ -231,8 +231,7 @@ class Kernel:
                 stdout=writing,
                 stderr=writing,
                 pass_fds=(marker,),
-                # one history file for all kernels would be a lock that they wait for
-                extra_arguments=["--HistoryManager.enabled=False"] if is_ipykernel(self._spec) else [],
+                extra_arguments=[*COMMAND_LINE] if is_ipykernel(self._spec) else [],
             )
         finally:
             os.close(writing)

@@ -48,8 +48,12 @@ START_UP = (
 DEATH, READY = 3, 4
 """Where a kernel finds its pipes."""
 
-COMMAND_LINE = ("-f", "--HistoryManager.enabled=False")
-"""What our runners pass to a kernel, but for the connection file behind the first."""
+SETTINGS = {"HistoryManager": {"enabled": False}, "Kernel": {"_execute_sleep": 0.0}}
+"""Of any kernel of ours. One history file for all would be a lock that they wait for; and ipykernel sleeps for 0.5 ms
+before each reply, for clients that take it for the end of a cell's output, which ours do not."""
+
+COMMAND_LINE = tuple(f"--{part}.{name}={value}" for part, values in SETTINGS.items() for name, value in values.items())
+"""The same, as our runners pass it to a kernel behind its connection file."""
 
 PARTING = 1.0
 """Seconds that the control thread gets to say that it is done with the shutdown."""
@@ -71,7 +75,7 @@ class KernelServer(ForkServer):
             kernel.transport, kernel.ip = "ipc", f"{folder}/kernel"
             for step in ("load_config_file", "init_extensions", "init_code", "log_connection_info"):
                 setattr(kernel, step, lambda *_, **__: None)
-            kernel.initialize([COMMAND_LINE[0], f"{folder}/kernel.json", *COMMAND_LINE[1:]])
+            kernel.initialize(["-f", f"{folder}/kernel.json", *COMMAND_LINE])
             kernel.shell.run_cell("1")
 
 
@@ -184,11 +188,11 @@ def _parse_command_line(application: Any, argv: list[str] | None = None) -> None
     from traitlets.config.loader import Config
 
     words = sys.argv[1:] if argv is None else argv
-    if (*words[:1], *words[2:]) != COMMAND_LINE:
+    if (*words[:1], *words[2:]) != ("-f", *COMMAND_LINE):
         Application.parse_command_line(application, argv)
         return
     application.argv, application.extra_args = list(words), []
-    application.cli_config = Config(IPKernelApp={"connection_file": words[1]}, HistoryManager={"enabled": False})
+    application.cli_config = Config(IPKernelApp={"connection_file": words[1]}, **SETTINGS)
     application.update_config(application.cli_config)
     application.log.setLevel(application.log_level)  # where only the handler knows it, each remark is written up first
 

@@ -53,6 +53,12 @@ SURROUNDINGS = {
     "locale": "import locale, time; task.output('seen', [locale.getlocale(), time.tzname])",
     "encoding": "import sys; task.output('seen', [sys.stdout.encoding, sys.getfilesystemencoding()])",
     "interactivity": "task.output('seen', get_ipython().ast_node_interactivity)",
+    "settings": (
+        "shell = get_ipython()\n"
+        "seen = [shell.history_manager.enabled, shell.kernel._execute_sleep, sorted(shell.config)]\n"
+        "assert seen[:2] == [False, 0.0], seen\n"
+        "task.output('seen', seen)"
+    ),
     "history": "get_ipython().run_line_magic('history', '-n')",
     "collector": "import gc; task.output('seen', [gc.isenabled(), gc.get_threshold(), gc.get_debug()])",
     "warnings": "import warnings; task.output('seen', len(warnings.filters) > 0)",
