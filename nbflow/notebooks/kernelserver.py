@@ -48,7 +48,7 @@ START_UP = (
 DEATH, READY = 3, 4
 """Where a kernel finds its pipes."""
 
-SETTINGS = {"HistoryManager": {"enabled": False}, "Kernel": {"_execute_sleep": 0.0}}
+SETTINGS: dict[str, dict[str, Any]] = {"HistoryManager": {"enabled": False}, "Kernel": {"_execute_sleep": 0.0}}
 """Of any kernel of ours. One history file for all would be a lock that they wait for; and ipykernel sleeps for 0.5 ms
 before each reply, for clients that take it for the end of a cell's output, which ours do not."""
 
