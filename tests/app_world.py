@@ -10,6 +10,7 @@ from typing import Any
 
 import nbformat
 from bs4 import BeautifulSoup
+from engines import FakeOwners
 from making import write_manifest, write_notebook
 from nbflow_app.frame import Frame
 from nbflow_app.notebooks import Notebooks
@@ -27,7 +28,7 @@ from nbflow.engine import Engine
 from nbflow.errors import NotFound
 from nbflow.git import Git
 from nbflow.model import RunId
-from nbflow.ports import Happened, Leader, Lease, Progress
+from nbflow.ports import Happened, Leader, Progress
 from nbflow.run import ErrorInfo, Run, StartAttempt
 from nbflow.settings import Settings
 from nbflow.states import AttemptState, Cause, RunKind
@@ -57,13 +58,6 @@ tasks:
   clean: {notebook: a.ipynb, depends_on: extract}
   report: {notebook: a.ipynb, depends_on: clean}
 """
-
-
-class FakeOwners:
-    def hold(self, engine: str) -> None: ...
-
-    def is_alive(self, lease: Lease, now: datetime) -> bool:
-        return True
 
 
 class FakeLogs:

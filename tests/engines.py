@@ -10,7 +10,7 @@ from building import NOW, VALUE_ERROR, notebooks, pipeline
 from nbflow import lifecycle
 from nbflow.engine import Engine
 from nbflow.model import DataInterval, Pipeline, RunId, TaskKey, TaskName
-from nbflow.ports import FrozenPipeline, Lease
+from nbflow.ports import FrozenPipeline, Held
 from nbflow.run import StartAttempt
 from nbflow.states import AttemptState, Cause, RunKind
 from nbflow.testing.clock import FakeClock
@@ -32,8 +32,8 @@ class FakeOwners:
     def hold(self, engine: str) -> None:
         self.dead.discard(engine)
 
-    def is_alive(self, lease: Lease, now: datetime) -> bool:
-        return lease.engine not in self.dead
+    def is_alive(self, held: Held, now: datetime) -> bool:
+        return held.engine not in self.dead
 
 
 class World:
@@ -93,5 +93,7 @@ class World:
     def states(self, run: str = "r1") -> dict[str, str]:
         return {key.address: str(each.state) for key, each in self.store.load(RunId(run)).tasks.items()}
 
-    def started(self) -> list[str]:
-        return [order.key.address for order in self.executor.orders if isinstance(order, StartAttempt)]
+
+def started(executor: FakeExecutor) -> list[str]:
+    """The tasks of the attempts that it was told to start, in that order."""
+    return [order.key.address for order in executor.orders if isinstance(order, StartAttempt)]

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 from building import task
+from engines import FakeOwners
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 from shared_store import SharedStore
 
@@ -75,19 +76,6 @@ NOTEBOOK = new_notebook(
     ],
     metadata={"language_info": {"name": "python"}},
 )
-
-
-class FakeOwners:
-    """Nobody is alive but those named."""
-
-    def __init__(self) -> None:
-        self.alive: set[str] = set()
-
-    def hold(self, engine: str) -> None:
-        self.alive.add(engine)
-
-    def is_alive(self, held: Any, now: Any) -> bool:
-        return held.engine in self.alive
 
 
 @dataclass
@@ -165,7 +153,6 @@ class World:
 
     def lead(self) -> None:
         """A scheduler lives."""
-        self.owners.hold("scheduler@host.1.aaaaaa")
         self.store.lead("scheduler@host.1.aaaaaa", now=self.clock.now(), ttl=timedelta(seconds=15))
 
     def ask(

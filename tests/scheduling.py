@@ -6,17 +6,16 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from building import VALUE_ERROR, task
+from building import task
+from engines import FakeOwners
 
 from nbflow.api import Api, Caller, Role
 from nbflow.engine import Engine
 from nbflow.errors import Unavailable
 from nbflow.model import Pipeline, Schedule
 from nbflow.notebooks.logs import FolderLogs
-from nbflow.ports import Held
-from nbflow.run import Run, StartAttempt
+from nbflow.run import Run
 from nbflow.scheduler import Scheduler
-from nbflow.states import AttemptState, Cause
 from nbflow.testing.clock import FakeClock
 from nbflow.testing.dict_store import DictStore
 from nbflow.testing.executor import FakeExecutor, Script
@@ -27,26 +26,12 @@ DAILY = Schedule(cron="0 2 * * *")
 DAY, HOUR, MINUTE, SECOND = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
 SLOW = Script(after=timedelta(hours=30))
 SLOWER = Script(after=timedelta(hours=100))
-FAILS = Script(state=AttemptState.FAILED, cause=Cause.ERROR, error=VALUE_ERROR, failing_cell=3)
 
 
 def scheduled(name: str = "nightly", timing: Schedule | None = DAILY, *names: str, **about: Any) -> Pipeline:
     """A pipeline of independent tasks, by default of one."""
     tasks = {each: task(each) for each in names or ("only",)}
     return Pipeline(name=name, schedule=timing, tasks=tasks, **about)
-
-
-class FakeOwners:
-    """Everybody is alive but those in `dead`."""
-
-    def __init__(self) -> None:
-        self.dead: set[str] = set()
-
-    def hold(self, engine: str) -> None:
-        self.dead.discard(engine)
-
-    def is_alive(self, held: Held, now: datetime) -> bool:
-        return held.engine not in self.dead
 
 
 class Away:
@@ -144,9 +129,6 @@ class Process:
     def kill(self) -> None:
         """As `kill -9`: nothing is let go of, and its locks are free."""
         self.machine.owners.dead.add(self.name)
-
-    def started(self) -> list[str]:
-        return [order.key.address for order in self.executor.orders if isinstance(order, StartAttempt)]
 
 
 def at(day: int, hour: int = 2, minute: int = 0) -> datetime:

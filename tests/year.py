@@ -13,7 +13,7 @@ from random import Random
 from typing import Any
 from zlib import crc32
 
-from scheduling import FakeOwners
+from engines import FakeOwners
 
 from nbflow import schedule, timetable
 from nbflow.backfill import run_key

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from building import pipeline
+from engines import FAILS, started
 from scheduling import (
     DAILY,
     DAY,
-    FAILS,
     HOUR,
     MINUTE,
     MONDAY,
@@ -49,7 +49,7 @@ def test_a_tick_starts_one_run_and_its_first_task_in_one_turn() -> None:
     assert (run.run_key, run.kind) == ("sched:2026-03-31T02:00:00Z", RunKind.SCHEDULED)
     assert (run.logical_date, run.run_date) == (at(31), date(2026, 3, 31))
     assert run.interval == (at(30), at(31))
-    assert process.started() == ["only"]
+    assert started(process.executor) == ["only"]
     process.work(MINUTE)
     assert machine.states() == {"2026-03-31T02:00:00Z": "success"}
 
@@ -213,7 +213,7 @@ def test_a_request_to_an_ended_run_is_carried_out_and_the_run_goes_on() -> None:
     process.until(lambda: machine.store.load(run.id).run.state is RunState.FAILED)
     machine.store.ask(run.id, machine.api.repair_request(run.id), now=machine.clock.now())
     process.until(lambda: machine.store.load(run.id).run.state is RunState.SUCCESS)
-    assert process.started() == ["only", "only"]
+    assert started(process.executor) == ["only", "only"]
 
 
 def test_a_queued_run_can_be_cancelled_though_it_may_not_start() -> None:
@@ -226,7 +226,7 @@ def test_a_queued_run_can_be_cancelled_though_it_may_not_start() -> None:
     machine.store.ask(second.id, CancelRequested(by="ada"), now=machine.clock.now())
     process.until(lambda: machine.store.load(second.id).run.state is RunState.CANCELLED)
     assert machine.store.load(first.id).run.state is RunState.RUNNING
-    assert process.started() == ["only"]
+    assert started(process.executor) == ["only"]
 
 
 def test_commands_are_refused_where_nobody_would_carry_them_out() -> None:
@@ -446,7 +446,7 @@ def test_what_runs_does_not_wait_for_all_of_a_midnight() -> None:
         turns += 1
         if turns == 4:  # the first alone, and then the others
             assert {run.pipeline for run in machine.runs()} == {"behind", *names}
-            assert len(process.started()) >= AT_ONCE
+            assert len(started(process.executor)) >= AT_ONCE
     assert max(after - before for before, after in pairwise(made)) <= MOST + AT_ONCE
     assert len(machine.runs("behind")) == 100 * 24
     assert len(machine.runs()) == 100 * 24 + len(names)

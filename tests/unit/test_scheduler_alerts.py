@@ -5,18 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 
-from building import VALUE_ERROR
+from engines import FAILS
 from scheduling import Machine, scheduled
 
 from nbflow.backfill import BackfillState
 from nbflow.model import Alerts, Pipeline, Schedule
 from nbflow.notice import NoticeKind
-from nbflow.states import AttemptState, Cause
 from nbflow.testing.executor import Script
 
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 ALERTS = Alerts(on_failure=("ops",), on_recovery=("ops",), on_missed=("ops",), on_late=("ops",), late_after=time(6, 30))
-FAILS = Script(state=AttemptState.FAILED, cause=Cause.ERROR, error=VALUE_ERROR, failing_cell=3)
 
 
 def watched(**about: object) -> Pipeline:

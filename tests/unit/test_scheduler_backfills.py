@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
-from scheduling import FAILS, SECOND, SLOW, Machine, at, scheduled
+from engines import FAILS
+from scheduling import SECOND, SLOW, Machine, at, scheduled
 
 from nbflow.backfill import BackfillState
 from nbflow.states import RunKind, RunState

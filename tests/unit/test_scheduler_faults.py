@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any
 
 import pytest
+from engines import started
 from scheduling import MINUTE, SECOND, Machine, at, go_to, scheduled
 
 from nbflow.backfill import BackfillState
@@ -88,7 +89,7 @@ def test_one_run_that_cannot_be_adopted_stops_no_other(caplog: pytest.LogCapture
     assert told(caplog, f"run {broken} is set aside") >= 1
     mend()
     second.until(lambda: machine.store.load(broken).run.state is RunState.SUCCESS)
-    assert second.started() == []
+    assert started(second.executor) == []
 
 
 @pytest.mark.parametrize("verb", ["load", "apply"])

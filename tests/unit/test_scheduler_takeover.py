@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from engines import started
 from scheduling import (
     HOUR,
     MINUTE,
@@ -32,7 +33,8 @@ def test_a_second_scheduler_stands_by_and_takes_over_at_once_when_the_first_is_d
     second.work(20 * SECOND)
     assert second.scheduler.leader is not None
     second.until(lambda: machine.states() == {"2026-03-31T02:00:00Z": "success"}, every=MINUTE)
-    assert (first.started(), second.started()) == (["only"], [])  # the running notebook went on, and was adopted
+    assert started(first.executor) == ["only"]
+    assert started(second.executor) == []  # the running notebook went on, and was adopted
 
 
 def test_a_notebook_that_a_dead_scheduler_started_is_followed_though_the_pipeline_is_paused_by_now() -> None:
@@ -41,11 +43,11 @@ def test_a_notebook_that_a_dead_scheduler_started_is_followed_though_the_pipelin
     first.step()
     go_to(first, at(31))
     (run,) = machine.runs()
-    assert (first.started(), run.state) == (["only"], RunState.QUEUED)  # its start was not seen yet
+    assert (started(first.executor), run.state) == (["only"], RunState.QUEUED)  # its start was not seen yet
     first.kill()
     machine.api.pause("nightly")
     second.until(lambda: machine.states() == {"2026-03-31T02:00:00Z": "success"}, every=MINUTE)
-    assert second.started() == ["only"]  # handed over again, and the same attempt
+    assert started(second.executor) == ["only"]  # handed over again, and the same attempt
     assert len(machine.store.attempts(run.id)) == 1
 
 
@@ -85,7 +87,7 @@ def test_runs_of_a_dead_command_are_closed_by_the_scheduler() -> None:
     machine.owners.dead.add("run@host.9")
     process = machine.start()
     process.until(lambda: machine.store.load(run.id).run.state is RunState.FAILED)
-    assert process.started() == []
+    assert started(process.executor) == []
 
 
 def test_a_store_that_is_away_is_waited_for() -> None:
@@ -111,7 +113,7 @@ def test_a_run_is_not_forgotten_where_the_store_goes_away_while_it_is_taken(verb
     process.work(10 * SECOND)
     process.store.fails = set()
     process.until(lambda: set(machine.states().values()) == {"success"})
-    assert process.started() == ["only"]
+    assert started(process.executor) == ["only"]
 
 
 @pytest.mark.parametrize("is_killed", [True, False])
