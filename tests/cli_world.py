@@ -18,6 +18,7 @@ from typer.testing import CliRunner, Result
 
 from nbflow.api import Check, LogView, PipelineView, RepairView, RunView
 from nbflow.cli import app
+from nbflow.errors import Problem
 from nbflow.estimates import Estimate, Past
 from nbflow.housekeeping import Removed
 from nbflow.model import PipelineName, TaskKey
@@ -29,6 +30,8 @@ from nbflow.timetable import Standing
 
 CHAIN = pipeline(extract="", clean="extract", publish="clean")
 OUTPUTS = Path("/project/.nbflow/runs")
+ERROR = Problem(file="a/pipeline.yaml", line=3, column=5, message="unknown key 'taks'.", hint="Did you mean 'tasks'?")
+WARNING = Problem(file="b/pipeline.yaml", line=9, column=1, message="nothing reads 'x'.", severity="warning")
 
 Step = Callable[[Play], None]
 

@@ -39,9 +39,7 @@ def test_floods_are_taken_in_full(tmp_path: Path) -> None:
             "raise ValueError('z' * 200_000)",
         ),
     )
-    attempt.run(
-        before="import atexit, resource; atexit.register(lambda: print('PEAK', resource.getrusage(0).ru_maxrss))"
-    )
+    attempt.run(before=TELL_PEAK)
     assert attempt.outcome.cause is Cause.ERROR
     assert attempt.states == {1: "success", 2: "success", 3: "success", 4: "success", 5: "failed"}
     assert attempt.shown(1) == "".join(f"{i}\n" for i in range(100_000))

@@ -11,24 +11,17 @@ from pathlib import Path
 
 import pytest
 from building import Play
-from cli_world import CHAIN, FAILURE, SUCCESS, CommandLine, Step, failing, played, succeeding, view_of
+from cli_world import CHAIN, ERROR, FAILURE, SUCCESS, WARNING, CommandLine, Step, failing, played, succeeding, view_of
 from typer.testing import CliRunner
 
 from nbflow import __main__, shapes
 from nbflow.cli import app
-from nbflow.errors import Conflict, InvalidInput, InvalidManifest, NotAllowed, NotFound, Problem, Unavailable
+from nbflow.errors import Conflict, InvalidInput, InvalidManifest, NotAllowed, NotFound, Unavailable
 from nbflow.model import TaskKey
 from nbflow.run import Asked, CancelRequested, MarkRequested
 from nbflow.states import TaskState
 
-ERROR = Problem(file="a/pipeline.yaml", line=3, column=5, message="unknown key 'taks'.", hint="Did you mean 'tasks'?")
 COMMANDS = [each.name or each.callback.__name__ for each in app.registered_commands if each.callback]
-WARNING = Problem(file="b/pipeline.yaml", line=9, column=1, message="nothing reads 'x'.", severity="warning")
-
-
-@pytest.fixture
-def nbflow(monkeypatch: pytest.MonkeyPatch) -> CommandLine:
-    return CommandLine(monkeypatch)
 
 
 # --- run ----------------------------------------------------------------------------------------------------------

@@ -37,10 +37,9 @@ PIXEL = base64.b64encode(b"\x89PNG" + b"0" * 2996).decode()
 
 
 @pytest.fixture
-def nbflow(monkeypatch: pytest.MonkeyPatch) -> CommandLine:
-    made = CommandLine(monkeypatch)
-    made.api.play = played(*FAILURE)
-    return made
+def nbflow(nbflow: CommandLine) -> CommandLine:
+    nbflow.api.play = played(*FAILURE)
+    return nbflow
 
 
 def shown(output: Any) -> list[str]:

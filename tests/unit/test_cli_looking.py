@@ -10,12 +10,11 @@ from pathlib import Path
 
 import pytest
 from building import Play, pipeline, task
-from cli_world import CHAIN, FAILURE, SUCCESS, CommandLine, failing, played, view_of
+from cli_world import CHAIN, ERROR, FAILURE, SUCCESS, WARNING, CommandLine, failing, played, view_of
 from rich.console import Console
 
 from nbflow import shapes
 from nbflow.api import Check, PipelineView
-from nbflow.cli import app
 from nbflow.cli.session import Session
 from nbflow.cli.tables import print_runs
 from nbflow.errors import InvalidManifest, NotFound, Problem
@@ -24,15 +23,6 @@ from nbflow.ports import Definition
 from nbflow.run import RunAbandoned
 from nbflow.states import RunState
 from nbflow.testing.samples import a_frozen, a_run
-
-ERROR = Problem(file="a/pipeline.yaml", line=3, column=5, message="unknown key 'taks'.", hint="Did you mean 'tasks'?")
-COMMANDS = [each.name or each.callback.__name__ for each in app.registered_commands if each.callback]
-WARNING = Problem(file="b/pipeline.yaml", line=9, column=1, message="nothing reads 'x'.", severity="warning")
-
-
-@pytest.fixture
-def nbflow(monkeypatch: pytest.MonkeyPatch) -> CommandLine:
-    return CommandLine(monkeypatch)
 
 
 def definition(*problems: Problem) -> Definition:

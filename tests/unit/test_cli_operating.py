@@ -6,7 +6,6 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
 from cli_world import CommandLine
 
 from nbflow import doctor
@@ -17,11 +16,6 @@ from nbflow.ports import BackfillProgress, Message, MessageState
 from nbflow.testing.dict_store import DictStore
 from nbflow.testing.samples import NOW, full_notice
 from nbflow.testing.scheduling import a_backfill
-
-
-@pytest.fixture
-def nbflow(monkeypatch: pytest.MonkeyPatch) -> CommandLine:
-    return CommandLine(monkeypatch)
 
 
 def a_message(**about: object) -> Message:

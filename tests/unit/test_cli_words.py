@@ -78,11 +78,6 @@ def test_values_stay_on_one_line() -> None:
 # --- nbflow init --------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def nbflow(monkeypatch: pytest.MonkeyPatch) -> CommandLine:
-    return CommandLine(monkeypatch)
-
-
 def test_init_writes_a_project_and_says_what_comes_next(nbflow: CommandLine, tmp_path: Path) -> None:
     folder = tmp_path / "new" / "project"
     done = nbflow("init", str(folder))

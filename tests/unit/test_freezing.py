@@ -17,14 +17,6 @@ from nbflow.errors import InvalidInput, InvalidManifest, Unavailable
 from nbflow.model import Param, TaskName
 
 
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "project"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    return folder
-
-
 def test_freeze_copies_every_notebook_by_its_content(project: Path) -> None:
     manifest = chain(project / "d")
     space = workspace(project)

@@ -19,14 +19,6 @@ from nbflow.workspace import FolderWorkspace, reading
 from nbflow.workspace.single import task_name
 
 
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "project"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    return folder
-
-
 def found(space: FolderWorkspace) -> list[str]:
     return [each.pipeline.name if each.pipeline else "?" for each in space.definitions()]
 
