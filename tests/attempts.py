@@ -15,8 +15,9 @@ from typing import Any
 from uuid import uuid4
 
 import nbformat
-from making import PATIENCE, eventually
+from making import PATIENCE, eventually, kill
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from proc import environment_of, pids
 
 from nbflow.model import FrozenNotebook, Param, TaskKey
 from nbflow.notebooks import sockets
@@ -121,17 +122,11 @@ class Attempt:
         """End what a runner left that had no guard to tidy up."""
         sockets.remove(self.order.token)
         for pid in self.processes():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+            kill(pid)
 
     def processes(self) -> list[int]:
         """Those that have the attempt's token in their environment."""
-        found = []
-        for entry in Path("/proc").iterdir():
-            with contextlib.suppress(OSError):
-                if entry.name.isdigit() and self.order.token.encode() in (entry / "environ").read_bytes():
-                    found.append(int(entry.name))
-        return found
+        return [pid for pid in pids() if self.order.token.encode() in environment_of(pid)]
 
     def stop(self, runner: subprocess.Popen[bytes], grace: float, by: str = "ana") -> None:
         self.folder.ask_to_stop(

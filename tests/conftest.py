@@ -1,4 +1,4 @@
-"""What all tests share: readable assertions in helpers, before anything imports them; profiles of property tests."""
+"""What all tests share: readable assertions in helpers, a PostgreSQL server, profiles of property tests."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import signal
 import pytest
 from hypothesis import HealthCheck, settings
 
-pytest.register_assert_rewrite("nbflow.testing", "sql_contract", "schedulers")
+pytest_plugins = ["postgres_server"]
+pytest.register_assert_rewrite("nbflow.testing", "sql_contract", "schedulers", "drawn")  # before anything imports them
 signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts in the background ignores it,
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # and what nohup starts this one
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import textwrap
@@ -17,6 +16,7 @@ from typing import Any, NoReturn
 from uuid import uuid4
 
 from making import eventually, kill, write_notebook
+from proc import environment_of, limits_of, pids, state_of, words_of
 
 from nbflow.executors import worker
 from nbflow.model import AttemptId, FrozenNotebook, PipelineName, RunId, TaskKey
@@ -149,7 +149,7 @@ def left_behind(folder: AttemptFolder) -> list[str]:
     order = folder.order()
     assert order is not None
     tag = str(worker.Marks(order.token, folder.marker).tag)
-    return [line for pid in _pids() if (line := _sign_of_life(pid, order.token, tag))]
+    return [line for pid in pids() if (line := _sign_of_life(pid, order.token, tag))]
 
 
 def end_by_force(folder: AttemptFolder) -> None:
@@ -169,40 +169,12 @@ def end_by_force(folder: AttemptFolder) -> None:
     sockets.remove(order.token)
 
 
-def originals(program: str, mark: bytes) -> list[int]:
-    """Processes with this in their command line and that in their environment, without those that one of them forked.
-
-    Who is whose child is read with the rest: what a server forks for a moment may be gone at the next look.
-    """
-    parents = {}
-    for pid in _pids():
-        about = Path(f"/proc/{pid}")
-        with contextlib.suppress(OSError):
-            is_one = program.encode() in (about / "cmdline").read_bytes() and mark in (about / "environ").read_bytes()
-            if is_one:
-                parents[pid] = int(_fields_of(pid)[1])
-    return [pid for pid, parent in parents.items() if parent not in parents]
-
-
-def _fields_of(pid: int) -> list[str]:
-    """From `/proc/PID/stat`: state, parent, group and so on."""
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-
-
-def _pids() -> list[int]:
-    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
-
-
 def _sign_of_life(pid: int, token: str, tag: str) -> str:
-    try:
-        about = Path(f"/proc/{pid}")
-        words = (about / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        signs = words + (about / "environ").read_bytes().decode(errors="replace")
-        is_dead = state_of(pid) in "ZX"
-        is_ours = token in signs or f" {tag} " in (about / "limits").read_text()
-    except OSError:
-        return ""
-    return "" if is_dead or not is_ours or pid == os.getpid() else f"{pid}: {words[:200]}"
+    words = words_of(pid).replace(b"\0", b" ").decode(errors="replace")
+    signs = words + environment_of(pid).decode(errors="replace")
+    is_ours = token in signs or f" {tag} " in limits_of(pid)
+    is_alive = state_of(pid) not in ("", "Z", "X")
+    return f"{pid}: {words[:200]}" if is_alive and is_ours and pid != os.getpid() else ""
 
 
 # --- a guard with a stand-in for its runner -----------------------------------------------------------------------
@@ -283,17 +255,6 @@ def stand_in(monkeypatch: Any, run: Run) -> None:
 
     monkeypatch.setattr(worker, "_run", run)
     monkeypatch.setattr(worker, "_seal", seal)
-
-
-def state_of(pid: int) -> str:
-    """The letter of a living process; `T`: it is stopped, `S`: it waits."""
-    return _fields_of(pid)[0]
-
-
-def freeze(pid: int) -> None:
-    """Stop a process; a signal takes a moment to get there."""
-    os.kill(pid, signal.SIGSTOP)
-    eventually(lambda: state_of(pid) == "T")
 
 
 def outcome_of(folder: AttemptFolder) -> Any:

@@ -17,11 +17,6 @@ import pytest
 from making import PATIENCE, Project, eventually, kill, states
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return Project(tmp_path / "project")
-
-
 def slow(project: Project, cell: str = "time.sleep(600)") -> None:
     project.pipeline(
         "slow",

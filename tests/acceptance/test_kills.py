@@ -20,6 +20,7 @@ from uuid import uuid4
 import nbformat
 import pytest
 from making import PATIENCE, Project, eventually, kill, states
+from proc import environment_of, parent_of, pids, state_of, words_of
 
 from nbflow.failpoints import VARIABLE
 
@@ -98,16 +99,11 @@ class Nightly:
 
     def processes(self) -> list[int]:
         """Everything that belongs to an attempt of this project, by token, command line or working folder."""
-        return [pid for pid in _pids() if self._is_ours(pid)]
+        return [pid for pid in pids() if self._is_ours(pid)]
 
     def _is_ours(self, pid: int) -> bool:
-        try:
-            words = Path(f"/proc/{pid}/cmdline").read_bytes()
-            environ = Path(f"/proc/{pid}/environ").read_bytes()
-            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        except OSError:
-            return False
-        if state == "Z" or pid == os.getpid():
+        words, environ = words_of(pid), environment_of(pid)
+        if state_of(pid) in ("", "Z") or pid == os.getpid():
             return False
         of_attempt = str(self.project.folder).encode()
         return (
@@ -119,11 +115,11 @@ class Nightly:
     def pid_of(self, role: str) -> int | None:
         """A living kernel, runner or guard of any attempt."""
         for folder in self.attempt_folders():
-            guards = [pid for pid in self.processes() if str(folder).encode() in _words(pid)]
+            guards = [pid for pid in self.processes() if str(folder).encode() in words_of(pid)]
             wanted = {
-                "guard": [pid for pid in guards if _parent(pid) not in guards],
-                "runner": [pid for pid in guards if _parent(pid) in guards],
-                "kernel": [pid for pid in _pids() if _parent(pid) in guards and b"ipykernel" in _words(pid)],
+                "guard": [pid for pid in guards if parent_of(pid) not in guards],
+                "runner": [pid for pid in guards if parent_of(pid) in guards],
+                "kernel": [pid for pid in pids() if parent_of(pid) in guards and b"ipykernel" in words_of(pid)],
             }[role]
             if wanted:
                 return wanted[0]
@@ -173,24 +169,6 @@ class Nightly:
             self.assert_no_false_green(repaired)
         self.assert_clean_and_whole()
         return became
-
-
-def _pids() -> list[int]:
-    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
-
-
-def _words(pid: int) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return b""
-
-
-def _parent(pid: int) -> int:
-    try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    except OSError:
-        return 0
 
 
 @pytest.fixture

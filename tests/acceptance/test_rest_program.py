@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 from making import eventually, states
+from proc import freeze
 from schedulers import Watched, watched
 
 from nbflow.access import hosts_of
@@ -150,7 +151,7 @@ def test_not_ready_while_the_scheduler_is_frozen_or_the_database_is_locked_or_go
     assert server.reasons() == {"scheduler": "none runs"}
     scheduler = world.start_leader()
     eventually(lambda: server.reasons() == {})
-    os.kill(scheduler.pid, signal.SIGSTOP)
+    freeze(scheduler.pid)
     try:
         assert eventually(server.reasons)["scheduler"].startswith("its last sign of life is ")
     finally:

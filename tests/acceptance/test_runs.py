@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 
 import nbformat
-import pytest
 from making import PATIENCE, Project, eventually, states, write_notebook
 
 from nbflow.notebooks.folder import AttemptFolder
@@ -20,11 +19,6 @@ BROKEN = """
       publish: {notebook: publish.ipynb, depends_on: clean}
       unrelated: {notebook: unrelated.ipynb}
 """
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return Project(tmp_path / "project")
 
 
 def with_a_broken_task(project: Project) -> Path:

@@ -7,12 +7,12 @@ import random
 import signal
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from making import PATIENCE, eventually, kill
-from schedulers import WAITING, WAITS, Watched, add_ticking, assert_as_without_a_kill, settle, watched
+from schedulers import WAITING, WAITS, Watched, add_ticking, assert_as_without_a_kill, settle
 
 from nbflow.executors.processes import members
 from nbflow.executors.proctable import Marks
@@ -34,12 +34,6 @@ POINTS = (
     "executor.prepared",
     "executor.spawned",
 )
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[Watched]:
-    with watched(tmp_path / "project") as found:
-        yield found
 
 
 @pytest.mark.parametrize("point", POINTS)

@@ -14,8 +14,7 @@ from making import PATIENCE, Project, eventually, kill
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
-    project = Project(tmp_path / "project")
+def project(project: Project) -> Project:
     project.pipeline("quick", "name: quick\ntasks:\n  one: {notebook: one.ipynb}\n", one="print(1)")
     project.pipeline("bad", "name: bad\ntasks:\n  one: {notebook: one.ipynb}\n", one="1 / 0")
     return project

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 from making import eventually
 from postgres_server import PostgresServer
+from proc import freeze
 from schedulers import Watched, add_ticking, assert_as_without_a_kill, assert_no_tick_is_lost, settle, watched
 
 pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="watches processes through /proc")
@@ -76,7 +76,7 @@ def test_a_leader_that_is_stopped_past_its_time_and_woken_stands_by(world: Watch
     folder = add_ticking(world)
     leader, other = world.start_leader(), world.start()
     work_goes_on(world)
-    stop(leader)
+    freeze(leader.pid)
     eventually(lambda: world.leads(other), PATIENCE)
     work_goes_on(world)
     leader.send_signal(signal.SIGCONT)
@@ -89,8 +89,3 @@ def test_a_leader_that_is_stopped_past_its_time_and_woken_stands_by(world: Watch
     work_goes_on(world)
     assert_nothing_lost_or_doubled(world, folder)
     assert world.end(leader) == 0
-
-
-def stop(process: subprocess.Popen[str]) -> None:
-    process.send_signal(signal.SIGSTOP)
-    eventually(lambda: Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T")

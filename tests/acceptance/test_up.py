@@ -7,18 +7,10 @@ import signal
 import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
 from making import PATIENCE, eventually, free_port, kill
-from schedulers import WAITING, WAITS, Watched, watched
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[Watched]:
-    with watched(tmp_path / "project") as found:
-        yield found
+from proc import children_of, words_of
+from schedulers import WAITING, WAITS, Watched
 
 
 def up(world: Watched) -> subprocess.Popen[str]:
@@ -86,7 +78,7 @@ def test_the_app_is_served_beside_the_scheduler_and_started_again(world: Watched
     world.processes.append(process)
     url = f"http://127.0.0.1:{port}/"
     eventually(lambda: status_of(url))
-    app = next(pid for pid in children_of(process.pid) if b"\0app\0" in Path(f"/proc/{pid}/cmdline").read_bytes())
+    app = next(pid for pid in children_of(process.pid) if b"\0app\0" in words_of(pid))
     kill(app)
     eventually(lambda: app not in children_of(process.pid))
     eventually(lambda: status_of(url))
@@ -102,10 +94,6 @@ def status_of(url: str) -> int | None:
         return error.code
     except OSError:
         return None
-
-
-def children_of(parent: int) -> list[int]:
-    return [int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
 
 
 def test_settings_that_are_wrong_are_told_once_and_end_it(world: Watched) -> None:

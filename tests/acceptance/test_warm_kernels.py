@@ -13,8 +13,8 @@ from typing import Any
 
 import nbformat
 import pytest
-from guards import originals
 from making import PATIENCE, Project, eventually, kill, write_notebook
+from proc import children_of, originals
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux can fork kernels")
 
@@ -264,7 +264,7 @@ def test_a_kernel_that_was_forked_ahead_does_not_differ_either(tmp_path: Path) -
         if mode == "warm":  # the first one is not; the server takes a moment to fork another
             task = eventually(lambda: of_one_forked_ahead(project, home))  # noqa: B023
             (server,) = own_servers(project)
-            eventually(lambda: kernels_of(server))  # noqa: B023
+            eventually(lambda: children_of(server))  # noqa: B023
         else:
             (task,) = project.json("run", "all")["tasks"]
         assert task["attempts"][0]["kernel_start"] == mode
@@ -331,13 +331,6 @@ def test_a_preloaded_module_that_starts_a_thread_makes_kernels_start_the_ordinar
         assert (module, task["state"], task["attempts"][0]["kernel_start"]) == (module, "success", way)
 
 
-def kernels_of(server: int) -> list[int]:
-    try:
-        return [int(pid) for pid in Path(f"/proc/{server}/task/{server}/children").read_text().split()]
-    except OSError:
-        return []
-
-
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     """With servers of its own: the variable makes them different from all others."""
@@ -353,7 +346,7 @@ def server_and_kernel(project: Project) -> tuple[int, int]:
     """Of the one notebook that runs, once its cell does."""
     eventually(lambda: any("cell_start" in path.read_text() for path in project.folder.glob(".nbflow/**/events.jsonl")))
     (server,) = own_servers(project)
-    (kernel,) = kernels_of(server)
+    (kernel,) = children_of(server)
     return server, kernel
 
 

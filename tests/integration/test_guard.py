@@ -27,6 +27,7 @@ from guards import (
     stray_is_there,
 )
 from making import eventually, kill
+from proc import children_of
 
 from nbflow.executors import watch, worker
 from nbflow.executors.processes import members, this_world
@@ -328,8 +329,7 @@ def test_orphans_that_end_while_the_notebook_runs_leave_no_zombies(folder, monke
     stand_in(monkeypatch, run)
     with guarding(folder) as guard:
         runner_of(folder)
-        children = Path(f"/proc/{guard.pid}/task/{guard.pid}/children")
-        eventually(lambda: children.read_text().split() == [str(runner_of(folder))])
+        eventually(lambda: children_of(guard.pid) == [runner_of(folder)])
 
 
 # --- stopping -----------------------------------------------------------------------------------------------------

@@ -16,8 +16,9 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from guards import PRELUDE, STRAYS, end_by_force, freeze, left_behind, start_order, state_of, stop_order
+from guards import PRELUDE, STRAYS, end_by_force, left_behind, start_order, stop_order
 from making import eventually, kill, write_notebook
+from proc import children_of, environment_of, freeze, open_files, parent_of, state_of
 
 from nbflow.codec import to_json
 from nbflow.executors import launch
@@ -87,7 +88,9 @@ class Place:
 
     def runner(self, order: StartAttempt) -> int:
         """The parent of the kernel."""
-        return int(Path(f"/proc/{self.kernel()}/stat").read_text().rpartition(")")[2].split()[1])
+        runner = parent_of(self.kernel())
+        assert runner is not None
+        return runner
 
     def assert_nothing_is_left(self, order: StartAttempt) -> None:
         assert left_behind(self.folder(order)) == []
@@ -384,21 +387,13 @@ def test_no_process_to_be_had_is_a_storage_failure(place, monkeypatch):
 
 
 def test_guards_leave_no_zombies_and_no_descriptors(place):
-    def descriptors() -> int:
-        return len(list(Path("/proc/self/fd").iterdir()))
-
     executor, order = place.executor(lifeline=True), place.order("1 + 1")
     gc.collect()  # what other tests left is not closed meanwhile
-    before, elder = descriptors(), children()
+    before, elder = open_files(os.getpid()), children_of(os.getpid())  # other tests may have left some
     executor.start(order)
     assert [type(fact) for fact in facts_until_ends(executor)] == [AttemptStarted, AttemptEnded]
-    assert descriptors() == before
-    assert [pid for pid in children() - elder if state_of(pid) == "Z"] == []
-
-
-def children() -> set[int]:
-    """Those of this process, also the dead that nobody has waited for; other tests may have left some."""
-    return set(map(int, Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()))
+    assert open_files(os.getpid()) == before
+    assert [pid for pid in children_of(os.getpid()) if pid not in elder and state_of(pid) == "Z"] == []
 
 
 def test_the_guard_has_a_session_of_its_own_no_input_and_the_folders_log(place):
@@ -407,9 +402,9 @@ def test_the_guard_has_a_session_of_its_own_no_input_and_the_folders_log(place):
     assert os.getsid(guard) == guard
     assert Path(f"/proc/{guard}/fd/0").readlink() == Path("/dev/null")
     assert Path(f"/proc/{guard}/fd/1").readlink() == Path(f"/proc/{guard}/fd/2").readlink() == place.folder(order).log
-    environment = Path(f"/proc/{guard}/environ").read_bytes().split(b"\0")
+    environment = environment_of(guard).split(b"\0")
     assert f"NBFLOW_PROJECT={place.path}".encode() in environment
-    assert len(list(Path(f"/proc/{place.kernel()}/fd").iterdir())) > 3
+    assert open_files(place.kernel()) > 3
     kernels = {link.readlink().name for link in Path(f"/proc/{place.kernel()}/fd").iterdir()}
     assert "lock" not in kernels
     executor.stop(stop_order(order, grace=0))

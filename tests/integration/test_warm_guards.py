@@ -20,8 +20,9 @@ from typing import Any
 import nbformat
 import pytest
 from attempts import LATE, Attempt, notebook
-from guards import PRELUDE, STRAYS, end_by_force, left_behind, originals, start_order, stop_order
+from guards import PRELUDE, STRAYS, end_by_force, left_behind, start_order, stop_order
 from making import PATIENCE, eventually, kill, write_notebook
+from proc import children_of, freeze, open_files, originals
 
 from nbflow.codec import to_json
 from nbflow.executors import guarded
@@ -132,17 +133,6 @@ class World:
         for kind in ("attemptserver", "kernelserver"):
             for server in self.servers(kind):
                 kill(server)
-
-
-def children_of(pid: int) -> list[int]:
-    try:
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except OSError:
-        return []
-
-
-def open_files(pid: int | str) -> int:
-    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
 def memory_of(pid: int) -> int:
@@ -293,7 +283,7 @@ def test_a_fork_server_that_hangs_is_passed_over(world: Any, monkeypatch: pytest
     assert end_of(executor).kernel_start == "warm"
     (server,) = place.servers("attemptserver")
     monkeypatch.setattr(guarded, "HAND_OVER", 0.5)
-    os.kill(server, signal.SIGSTOP)
+    freeze(server)
     executor.start(second)
     assert end_of(executor).state is AttemptState.SUCCESS
     os.kill(server, signal.SIGCONT)
@@ -377,7 +367,6 @@ def test_processes_that_were_forked_ahead_end_with_their_server(world: Any, vict
     before = [identify(pid) for pid in spares.all()]
     gone = before[:2] if victim == "kernelserver" else before[2:]
     kill(getattr(spares, victim))
-    eventually(lambda: [identify(process.pid) for process in gone if process] != gone)
     eventually(lambda: not any(identify(process.pid) == process for process in gone if process))
     order = spares.place.order()
     spares.executor.start(order)
@@ -464,7 +453,8 @@ def leaves_nothing(place: World, times: int, warm: Warm) -> str:
 
     def files() -> list[int]:
         """Without the channel to each spare process."""
-        return [open_files(pid) - spare for pid, spare in zip(("self", server, guards), [0, *spares()], strict=True)]
+        processes = os.getpid(), server, guards
+        return [open_files(pid) - spare for pid, spare in zip(processes, (0, *spares()), strict=True)]
 
     eventually(lambda: spares() == [warm.spare] * 2)
     gc.collect()  # what other tests left is not closed meanwhile

@@ -1,9 +1,0 @@
-"""What the integration tests share: a PostgreSQL server."""
-
-from __future__ import annotations
-
-import pytest
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.pluginmanager.import_plugin("postgres_server")
