@@ -25,7 +25,7 @@ def blocks(page: Path, language: str) -> list[tuple[str, str]]:
     return [(about.strip(), text) for found, about, text in BLOCK.findall(page.read_text()) if found == language]
 
 
-STARTS = {"notebooks.md": "init", "schedules.md": "init", "on-call.md": "examples"}
+STARTS = {"notebooks.md": "init", "schedules.md": "init", "housekeeping.md": "init", "on-call.md": "examples"}
 """The project in which a page's commands are to be given, where the page does not make it itself."""
 
 
@@ -44,11 +44,7 @@ def begun(page: Path, tmp_path: Path) -> Path:
             return tmp_path
 
 
-@pytest.mark.parametrize(
-    "page",
-    [ROOT / "README.md", ROOT / "docs" / "quickstart.md", *(ROOT / "docs" / "how-to" / name for name in STARTS)],
-    ids=lambda page: page.name,
-)
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "console")], ids=lambda page: page.name)
 def test_every_command_works_in_order(page: Path, begun: Path) -> None:
     folder = begun
     for about, text in blocks(page, "console"):
