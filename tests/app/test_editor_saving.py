@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,19 +9,13 @@ from app_world import CHAIN, World
 from nbflow_app.differences import difference
 from nbflow_app.pages import edit as editor
 from nbflow_app.visit import Redirect
+from repository import begin, git, hook
 
 from nbflow.api import Api, Role
 from nbflow.errors import Conflict, InvalidManifest, NotAllowed, NotFound, Unavailable
 from nbflow.manifest.edit import AddTask, Command, Connect, RemoveTask, RenameTask, SetPipelineKey, SetTaskKey
 
 EDIT = "/pipelines/nightly/edit"
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    world = World(tmp_path)
-    world.pipeline()
-    return world
 
 
 @pytest.fixture
@@ -209,41 +201,29 @@ def test_a_file_that_changes_between_look_and_write_is_not_overwritten(world: Wo
 
 
 @pytest.fixture
-def git(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
-    monkeypatch.setenv("HOME", str(world.folder))
-
-    def call(*words: str) -> str:
-        done = subprocess.run(("git", *words), cwd=world.folder, capture_output=True, text=True, check=True)
-        return done.stdout.strip()
-
-    call("init", "--quiet", "--initial-branch", "trunk")
-    call("config", "user.name", "Machine")
-    call("config", "user.email", "machine@example.org")
-    call("add", "nightly")
-    call("commit", "--quiet", "-m", "first")
-    return call
+def folder(world: World, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The project's, which git keeps."""
+    begin(world.folder, monkeypatch)
+    return world.folder
 
 
-def test_a_save_can_be_committed(world: World, git: Callable[..., str]) -> None:
+def test_a_save_can_be_committed(world: World, folder: Path) -> None:
     edit(world, SetPipelineKey("owner", "sales"))
     page = world.page(f"{EDIT}/save")
     assert "Commit it to git, on trunk" in page.text
     assert page.fields()["message"] == "nightly: owner was set"
     done = world.act(f"{EDIT}/save", commit="1", message="Sales pays now")
-    assert done.note == f"Saved, and committed as {git('rev-parse', '--short', 'HEAD')}"
-    assert git("show", "--no-patch", "--format=%s", "HEAD") == "Sales pays now"
+    assert done.note == f"Saved, and committed as {git(folder, 'rev-parse', '--short', 'HEAD')}"
+    assert git(folder, "show", "--no-patch", "--format=%s", "HEAD") == "Sales pays now"
     logged = world.store.changes(0)[-1]
     assert (logged.pipeline, logged.event, logged.by, logged.note) == ("nightly", "save", "ada", "Sales pays now")
     edit(world, SetPipelineKey("owner", "ops"))
     world.act(f"{EDIT}/save", message="not asked for")
-    assert git("show", "--no-patch", "--format=%s", "HEAD") == "Sales pays now"
+    assert git(folder, "show", "--no-patch", "--format=%s", "HEAD") == "Sales pays now"
 
 
-def test_a_commit_that_fails_is_said_and_the_save_stays(world: World, path: Path, git: Callable[..., str]) -> None:
-    hook = world.folder / ".git" / "hooks" / "pre-commit"
-    hook.parent.mkdir(exist_ok=True)
-    hook.write_text("#!/bin/sh\necho 'not on a Friday' >&2\nexit 1\n")
-    hook.chmod(0o755)
+def test_a_commit_that_fails_is_said_and_the_save_stays(world: World, path: Path, folder: Path) -> None:
+    hook(folder, "echo 'not on a Friday' >&2; exit 1")
     edit(world, SetPipelineKey("owner", "sales"))
     done = world.act(f"{EDIT}/save", commit="1", message="m")
     assert "Saved, but git commit was refused: not on a Friday" in done.note

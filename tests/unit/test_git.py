@@ -2,42 +2,24 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from repository import begin, git, hook
 
 from nbflow.errors import Unavailable
 from nbflow.git import Git
 
 
-def git(folder: Path, *words: str) -> str:
-    done = subprocess.run(("git", "-C", str(folder), *words), capture_output=True, text=True, check=True)
-    return done.stdout.strip()
-
-
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     folder = tmp_path / "project"
     folder.mkdir()
-    git(folder, "init", "--quiet", "--initial-branch", "trunk")
-    git(folder, "config", "user.name", "Machine")
-    git(folder, "config", "user.email", "machine@example.org")
     for name in ("pipeline.yaml", "other.txt"):
         (folder / name).write_text("one\n")
-    git(folder, "add", "--all")
-    git(folder, "commit", "--quiet", "-m", "first")
+    begin(folder, monkeypatch)
     return folder
-
-
-def hook(repository: Path, script: str) -> None:
-    path = repository / ".git" / "hooks" / "pre-commit"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(f"#!/bin/sh\n{script}\n")
-    path.chmod(0o755)
 
 
 @pytest.fixture(params=["pipeline.yaml", "new.yaml", "*.yaml"])
