@@ -100,6 +100,11 @@ def printed(text: str, name: str = "stdout") -> Any:
     return new_output("stream", name=name, text=text)
 
 
+def display(**data: Any) -> Any:
+    """`text_html` stands for `text/html`."""
+    return new_output("display_data", data={name.replace("_", "/", 1): value for name, value in data.items()})
+
+
 def raised(name: str, message: str) -> Any:
     lines = ["\x1b[31mTraceback\x1b[0m", "cell 3, line 1", f"\x1b[31m{name}\x1b[0m: {message}"]
     return new_output("error", ename=name, evalue=message, traceback=lines)

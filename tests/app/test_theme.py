@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from html.parser import HTMLParser
 from itertools import combinations
 from xml.etree import ElementTree
 
 import pytest
 from nbflow_app import theme
 from seeing import EYES, contrast, distance
+from tags import Tags
 
 from nbflow.states import AttemptState, RunState, TaskState
 
@@ -80,11 +80,10 @@ def test_an_icon_is_an_image_without_words() -> None:
 
 def test_a_badge_says_its_state_and_who_set_it() -> None:
     badge = theme.badge(TaskState.UPSTREAM_FAILED, set_by='<b>"ana"')
-    reader = _Words()
-    reader.feed(badge)
-    assert reader.words == ["upstream failed", ", set by hand"]
-    assert reader.titles == ['set by <b>"ana"']
-    assert "b" not in reader.tags
+    tags = Tags(badge)
+    assert tags.words == ["upstream failed", ", set by hand"]
+    assert tags.values("title") == ['set by <b>"ana"']
+    assert tags.of("b") == []
 
 
 def test_the_stylesheet_has_every_colour_and_asks_nobody_for_anything() -> None:
@@ -99,18 +98,3 @@ def test_the_stylesheet_has_every_colour_and_asks_nobody_for_anything() -> None:
 
 def _line(state: TaskState, screen: str) -> str:
     return str(getattr(theme.look_of(state).line, screen))
-
-
-class _Words(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.words: list[str] = []
-        self.titles: list[str | None] = []
-        self.tags: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.titles += [value for name, value in attrs if name == "title"]
-
-    def handle_data(self, data: str) -> None:
-        self.words.append(data)

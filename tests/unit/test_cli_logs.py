@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from cli_world import (
     FAILURE,
     SUCCESS,
     CommandLine,
+    display,
     executed,
     played,
     printed,
@@ -25,6 +25,7 @@ from cli_world import (
 )
 from hostile import PIECES, hostile_notebook
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
+from tags import Tags
 
 from nbflow.cli import logs as log_commands
 from nbflow.notebooks.document import BANNER, INJECTED
@@ -44,10 +45,6 @@ def nbflow(nbflow: CommandLine) -> CommandLine:
 
 def shown(output: Any) -> list[str]:
     return [line.plain for line in output_lines(output)]
-
-
-def display(**data: Any) -> Any:
-    return new_output("display_data", data={mime.replace("_", "/"): value for mime, value in data.items()})
 
 
 # --- nbflow logs --------------------------------------------------------------------------------------------------
@@ -292,22 +289,6 @@ def test_safe(text: str, kept: str) -> None:
 
 
 # --- the page -----------------------------------------------------------------------------------------------------
-
-
-class Tags(HTMLParser):
-    """Every tag of a page with its attributes, and the text between."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
 
 
 def rendered(*cells: Any, failing_cell: int | None = None) -> Tags:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import re
-from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from cli_world import FAILED_LOG, executed, printed, raised, ran
+from cli_world import FAILED_LOG, display, executed, printed, raised, ran
 from hostile import PIECES, everywhere, hostile_notebook
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
+from tags import Tags
 
 from nbflow.model import AttemptId, RunId, TaskKey, TaskName
 from nbflow.notebooks.document import BANNER, INJECTED
@@ -36,31 +36,6 @@ from nbflow.states import AttemptState, Cause
 
 LINKS = Links(whole=lambda key, place: f"/whole/{key}/{place}", frame=lambda key, place: f"/frame/{key}/{place}")
 PNG = base64.b64encode(b"\x89PNG picture").decode()
-
-
-class Tags(HTMLParser):
-    """Every tag with its attributes, and the text between."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(html)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-    def of(self, tag: str, kind: str = "") -> list[dict[str, str | None]]:
-        return [each for name, each in self.tags if name == tag and kind in (each.get("class") or "")]
-
-
-def display(**data: Any) -> Any:
-    """An output; `text_html` stands for `text/html`."""
-    return new_output("display_data", data={name.replace("_", "/", 1): value for name, value in data.items()})
 
 
 def shown(*outputs: Any, links: Links = LINKS) -> Tags:
