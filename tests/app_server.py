@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,6 +16,8 @@ from nbflow_app.frame import Frame
 from nbflow_app.handlers import Site
 from nbflow_app.serve import App, Place
 from playwright.sync_api import Browser, Page
+from tornado.httpclient import HTTPRequest
+from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 from nbflow.api import Api, Caller, Role
 
@@ -45,6 +47,12 @@ class Running:
         cookies = {self.entry.cookie: self.entry.cookie_value}
         return httpx.Client(base_url=self.base, headers=HTML, cookies=cookies)
 
+    def socket(self, path: str, headers: Mapping[str, str] = {}, **about: Any) -> Awaitable[WebSocketClientConnection]:
+        """A page's connection for this path; it has signed in by the link, where `headers` say nothing else."""
+        own = {"Cookie": f"{self.entry.cookie}={self.entry.cookie_value}", "Origin": f"http://127.0.0.1:{self.port}"}
+        address = f"ws://127.0.0.1:{self.port}{path}"
+        return websocket_connect(HTTPRequest(address, headers={**own, **headers}), **about)
+
 
 @contextmanager
 def served(world: World, **about: Any) -> Iterator[Running]:
@@ -73,9 +81,8 @@ def served(world: World, **about: Any) -> Iterator[Running]:
 @contextmanager
 def window(running: Running, browser: Browser, **about: Any) -> Iterator[Page]:
     """A browser that has signed in, and in which nothing may go wrong."""
-    context = browser.new_context(
-        **{"viewport": {"width": 1440, "height": 900}, "timezone_id": "Europe/Berlin", **about}
-    )
+    usual = {"viewport": {"width": 1440, "height": 900}, "timezone_id": "Europe/Berlin", "base_url": running.base}
+    context = browser.new_context(**{**usual, **about})
     context.add_cookies([{"name": running.entry.cookie, "value": running.entry.cookie_value, "url": running.base}])
     page, faults = context.new_page(), list[str]()
     page.set_default_timeout(60_000)

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from making import PATIENCE, Project, eventually, free_port
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
 
 
 class Up:
@@ -86,12 +86,3 @@ def person(up: Up, browser: Browser, **about: Any) -> Iterator[Eyes]:
         yield eyes
     finally:
         context.close()
-
-
-def tab_to(page: Page, target: Locator, most: int = 200) -> None:
-    """Press Tab until the element has the focus."""
-    for _ in range(most):
-        if target.evaluate("each => each === document.activeElement"):
-            return
-        page.keyboard.press("Tab")
-    raise AssertionError(f"Tab does not lead to {target}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 
 class Finger:
@@ -30,13 +30,46 @@ class Finger:
         self.up()
 
 
-def tab_to(page: Page, selector: str, key: str = "Tab") -> None:
+def drag(page: Page, start: tuple[float, float], end: tuple[float, float], *, stop: bool = False) -> None:
+    """With the mouse, not in a straight line; with `stop` the button is held at the end."""
+    page.mouse.move(*start)
+    page.mouse.down()
+    page.mouse.move((start[0] + end[0]) / 2, (start[1] + end[1]) / 2 + 10, steps=3)
+    page.mouse.move(*end, steps=3)
+    if not stop:
+        page.mouse.up()
+
+
+def tab_to(page: Page, target: Locator, key: str = "Tab") -> None:
     """By the keyboard alone, as far as it takes."""
     for _ in range(200):
-        if page.evaluate("selector => document.activeElement.matches(selector)", selector):
+        if target.evaluate("each => each === document.activeElement"):
             return
         page.keyboard.press(key)
-    raise AssertionError(f"the keyboard never reaches {selector}")
+    raise AssertionError(f"the keyboard never reaches {target}")
+
+
+AT = """
+window.at = name => {
+  const {view, board} = nbflow.canvas, {left, top} = view.canvas_view.events_el.getBoundingClientRect()
+  const {x, y} = board.place(name)
+  return [left + view.frame.x_scale.compute(x), top + view.frame.y_scale.compute(y)]
+}
+null
+"""
+"""For a page with a canvas: where a task is in the window."""
+
+
+def box(page: Page, task: str) -> tuple[float, float]:
+    """The middle of a task of the canvas."""
+    x, y = page.evaluate("name => at(name)", task)
+    return x, y
+
+
+def port(page: Page, task: str) -> tuple[float, float]:
+    """Where its edges to others begin."""
+    x, y = box(page, task)
+    return x + 90 * page.evaluate("nbflow.canvas.sight.scale"), y
 
 
 def edited(page: Page) -> Callable[[str], None]:

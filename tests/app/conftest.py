@@ -1,4 +1,4 @@
-"""A real browser, the system's Chromium, started once for each module that looks at what the app shows."""
+"""What the tests of the app share: a project and its app, and a real browser, the system's Chromium."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,6 +32,38 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=path, args=list(ARGS))
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Any:
+    """A project with one pipeline, `nightly`."""
+    from app_world import World
+
+    world = World(tmp_path)
+    world.pipeline()
+    return world
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The app over such a project."""
+    from app_server import served
+    from app_world import World
+
+    world = World(tmp_path_factory.mktemp("project"))
+    world.pipeline()
+    with served(world) as running:
+        yield running
+
+
+@pytest.fixture
+def ada(up: Any, chromium: Browser) -> Iterator[Any]:
+    """Somebody who looks at what the module serves as `up`. Nothing of it may be faulty or come from elsewhere."""
+    from app_up import person
+
+    with person(up, chromium) as eyes:
+        yield eyes
+        assert eyes.faults == []
 
 
 @pytest.fixture

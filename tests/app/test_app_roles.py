@@ -23,10 +23,9 @@ from nbflow_app.handlers import Site
 from nbflow_app.hub import Hub
 from nbflow_app.rooms import Rooms
 from nbflow_app.routes import routes
-from tornado.httpclient import HTTPRequest
 from tornado.ioloop import IOLoop
 from tornado.web import RequestHandler
-from tornado.websocket import WebSocketClientConnection, websocket_connect
+from tornado.websocket import WebSocketClientConnection
 
 from nbflow.api import Role
 from nbflow.run import Run
@@ -144,21 +143,14 @@ def on_a_loop(work: Callable[[], Awaitable[Done]]) -> Done:
     return done
 
 
-def cookie(running: Running) -> dict[str, str]:
-    return {
-        "Cookie": f"{running.entry.cookie}={running.entry.cookie_value}",
-        "Origin": f"http://127.0.0.1:{running.port}",
-    }
-
-
 def test_what_is_sent_to_the_news_is_passed_over(servers: dict[Role, Running], world: World) -> None:
     running = servers[Role.VIEWER]
     run = world.begin(extract=Script(after=timedelta(minutes=1)))
     before = world.store.latest_change()
 
     async def send() -> list[str]:
-        request = HTTPRequest(f"ws://127.0.0.1:{running.port}/live?watch=run:{run.id}", headers=cookie(running))
-        forger, other = await websocket_connect(request), await websocket_connect(request)
+        news = f"/live?watch=run:{run.id}"
+        forger, other = await running.socket(news), await running.socket(news)
         for forged in ('{"order": "cancel"}', '{"parts": {"head": "<b>forged</b>"}, "refresh": true}', b"\xff\x00"):
             await forger.write_message(forged, binary=isinstance(forged, bytes))
         assert world.store.latest_change() == before
@@ -199,8 +191,7 @@ class Session:
             script = client.get(f"{path}/autoload.js?bokeh-autoload-element=x&bokeh-app-path={path}")
         token = re.search(r'"token":\s*"([^"]+)"', script.text)
         assert token is not None, script.text[:300]
-        request = HTTPRequest(f"ws://127.0.0.1:{running.port}{path}/ws", headers=cookie(running))
-        socket = await websocket_connect(request, subprotocols=["bokeh", token[1]])
+        socket = await running.socket(f"{path}/ws", subprotocols=["bokeh", token[1]])
         session = cls(socket)
         try:
             assert (await session.hear())[0]["msgtype"] == "ACK"
@@ -265,8 +256,7 @@ def test_a_drawing_is_for_those_of_the_least_role_and_takes_no_session_of_ones_o
                 assert client.get(f"{address}{below}", headers={"Accept": "*/*"}).status_code == 403
 
     async def forge() -> object:
-        request = HTTPRequest(f"ws://127.0.0.1:{running.port}{address}/ws", headers=cookie(running))
-        socket = await websocket_connect(request, subprotocols=["bokeh", "eyJzZXNzaW9uX2lkIjogIngifQ"])
+        socket = await running.socket(f"{address}/ws", subprotocols=["bokeh", "eyJzZXNzaW9uX2lkIjogIngifQ"])
         try:
             return await socket.read_message()
         finally:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
-from app_server import Running, served
+from app_server import Running
 from app_world import CHAIN, FAILS, World, ran
 from nbflow_app.rooms import News, Seen, Subject
 from nbflow_app.subjects import subject_of
@@ -26,13 +24,6 @@ HOSTILE = new_output(
     "display_data", data={"text/html": "<script>top.pwned = 1</script><b>table</b>", "text/plain": "a table"}
 )
 LONG = new_output("stream", name="stdout", text="x" * 200_000)
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    world = World(tmp_path)
-    world.pipeline()
-    return world
 
 
 def failed(world: World) -> Run:
@@ -196,14 +187,6 @@ def test_only_changes_of_its_own_task_concern_it(world: World) -> None:
 
 
 # --- files and frames -----------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    world = World(tmp_path_factory.mktemp("project"))
-    world.pipeline()
-    with served(world) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from bokeh.embed import components
 from bokeh.resources import INLINE
-from fingers import Finger
+from fingers import AT, Finger, box, drag, port
 from nbflow_app import theme
 from nbflow_app.widgets.canvas import canvas
 from playwright.sync_api import Browser, Page
@@ -26,11 +26,6 @@ LISTEN = """
 window.heard = []
 for (const name of ["edit", "open", "add", "say", "undo", "redo"])
   document.addEventListener(`nbflow-${name}`, event => heard.push([name, event.detail]))
-window.at = name => {
-  const {view, board} = nbflow.canvas, {left, top} = view.canvas_view.events_el.getBoundingClientRect()
-  const {x, y} = board.place(name)
-  return [left + view.frame.x_scale.compute(x), top + view.frame.y_scale.compute(y)]
-}
 window.look = (name, column) => {
   const {topBoxes, boxes} = nbflow.canvas.picture
   const {data} = (topBoxes.data_source.data.name.includes(name) ? topBoxes : boxes).data_source
@@ -71,6 +66,7 @@ def shown(browser: Browser, file: Path, **about: Any) -> Page:
     page.on("pageerror", lambda error: FAULTS.append(str(error)))
     page.goto(file.as_uri())
     page.wait_for_function("window.nbflow?.canvas?.sight.width > 0")
+    page.evaluate(AT)
     page.evaluate(LISTEN)
     page.evaluate("sheet => nbflow.canvas.show(sheet)", sheet())
     return page
@@ -115,25 +111,6 @@ def heard(page: Page, name: str) -> list[Any]:
     """What it has told since it was asked last; of edits the commands."""
     told = page.evaluate("heard.splice(0)")
     return [detail.get("commands", detail) for kind, detail in told if kind == name]
-
-
-def drag(page: Page, start: tuple[float, float], end: tuple[float, float], *, stop: bool = False) -> None:
-    page.mouse.move(*start)
-    page.mouse.down()
-    page.mouse.move((start[0] + end[0]) / 2, (start[1] + end[1]) / 2 + 10, steps=3)
-    page.mouse.move(*end, steps=3)
-    if not stop:
-        page.mouse.up()
-
-
-def box(page: Page, name: str) -> tuple[float, float]:
-    x, y = page.evaluate(f"at('{name}')")
-    return x, y
-
-
-def port(page: Page, name: str) -> tuple[float, float]:
-    x, y = box(page, name)
-    return x + 90 * page.evaluate("nbflow.canvas.sight.scale"), y
 
 
 def chosen(page: Page) -> Any:

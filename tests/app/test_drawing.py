@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from app_up import Eyes, Up, person, tab_to
+from app_up import Eyes, Up
+from fingers import AT, box, drag, port, tab_to
 from making import eventually
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 ROOT = Path(__file__).parents[2]
 WAIT = 60_000
@@ -20,15 +21,6 @@ WAIT = 60_000
 
 PICTURES = os.environ.get("NBFLOW_PICTURES")
 """Where screenshots are kept, as by the stories of the app; without it there are none."""
-
-AT = """
-window.at = name => {
-  const {view, board} = nbflow.canvas, {left, top} = view.canvas_view.events_el.getBoundingClientRect()
-  const {x, y} = board.place(name)
-  return [left + view.frame.x_scale.compute(x), top + view.frame.y_scale.compute(y)]
-}
-null
-"""
 
 ALL_IN_SIGHT = """
 (() => {
@@ -64,13 +56,6 @@ tasks:
 """
 
 
-@pytest.fixture
-def ada(up: Up, chromium: Browser) -> Iterator[Eyes]:
-    with person(up, chromium) as eyes:
-        yield eyes
-        assert eyes.faults == []
-
-
 class Canvas:
     """The canvas of a page, as hands find it."""
 
@@ -79,29 +64,13 @@ class Canvas:
         page.wait_for_function("window.nbflow?.canvas?.sight.width > 0 && nbflow.canvas.sheet", timeout=WAIT)
         page.evaluate(AT)
 
-    def at(self, task: str) -> tuple[float, float]:
-        x, y = self.page.evaluate("name => at(name)", task)
-        return x, y
-
-    def port(self, task: str) -> tuple[float, float]:
-        x, y = self.at(task)
-        return x + 90 * float(self.page.evaluate("nbflow.canvas.sight.scale")), y
-
-    def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
-        mouse = self.page.mouse
-        mouse.move(*start)
-        mouse.down()
-        mouse.move((start[0] + end[0]) / 2, (start[1] + end[1]) / 2, steps=3)
-        mouse.move(*end, steps=3)
-        mouse.up()
-
     def see_all(self) -> None:
         """Bokeh's button takes a click that soon follows the last one for half of a double click, and does nothing."""
         button = self.page.get_by_title("Show all tasks")
         eventually(lambda: self.page.evaluate(ALL_IN_SIGHT) or button.click())
 
     def connect(self, up: str, down: str) -> None:
-        self.drag(self.port(up), self.at(down))
+        drag(self.page, port(self.page, up), box(self.page, down))
         self.page.wait_for_function("edge => nbflow.canvas.board.is_edge(...edge)", arg=[up, down], timeout=WAIT)
 
     def look(self, task: str) -> Any:
@@ -126,6 +95,15 @@ def save(page: Page) -> str:
     return shown
 
 
+def save_by_keys(page: Page) -> None:
+    page.keyboard.press("Control+s")
+    button = page.get_by_role("dialog").get_by_role("button", name="Save")
+    expect(button).to_be_visible(timeout=WAIT)
+    tab_to(page, button)
+    page.keyboard.press("Enter")
+    expect(page.locator("#changed")).to_be_hidden(timeout=WAIT)
+
+
 def test_two_tasks_are_connected_saved_and_run_to_green(up: Up, ada: Eyes) -> None:
     page = ada.go("/pipelines/pair/edit")
     canvas = Canvas(page)
@@ -135,7 +113,7 @@ def test_two_tasks_are_connected_saved_and_run_to_green(up: Up, ada: Eyes) -> No
     text = (up.project.folder / "notebooks/pair/pipeline.yaml").read_text()
     assert text == PAIR.replace("second.ipynb}", "second.ipynb, depends_on: [first]}")
 
-    page.mouse.click(*canvas.at("second"))
+    page.mouse.click(*box(page, "second"))
     page.get_by_role("link", name="Run…").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("All of them").check()
@@ -154,10 +132,10 @@ def test_two_tasks_are_connected_saved_and_run_to_green(up: Up, ada: Eyes) -> No
 def test_one_task_of_a_draft_runs_before_it_is_saved(up: Up, ada: Eyes) -> None:
     page = ada.go("/pipelines/pair/edit")
     canvas = Canvas(page)
-    page.mouse.click(*canvas.at("first"))
+    page.mouse.click(*box(page, "first"))
     page.keyboard.press("Control+d")
     page.wait_for_function("nbflow.canvas.board.has('first_2')", timeout=WAIT)
-    page.mouse.click(*canvas.at("first_2"))
+    page.mouse.click(*box(page, "first_2"))
     page.get_by_role("link", name="Run…").click()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_label("The draft as it is on the canvas")).to_be_checked()
@@ -173,10 +151,7 @@ def test_the_keyboard_is_enough_on_the_canvas(up: Up, ada: Eyes) -> None:
     manifest = up.project.folder / "notebooks/keys/pipeline.yaml"
     page = ada.go("/pipelines/keys/edit")
     Canvas(page)
-    for _ in range(40):
-        if page.evaluate("document.activeElement === nbflow.canvas.place"):
-            break
-        page.keyboard.press("Tab")
+    tab_to(page, page.locator("#canvas"))
     for keys in ("ArrowRight", "c", "ArrowRight", "Enter"):
         page.keyboard.press(keys)
     page.wait_for_function("nbflow.canvas.board.is_edge('first', 'second')", timeout=WAIT)
@@ -184,15 +159,7 @@ def test_the_keyboard_is_enough_on_the_canvas(up: Up, ada: Eyes) -> None:
     expect(page.locator("#form h1")).to_have_text("first", timeout=WAIT)
     page.keyboard.press("Escape")
     page.wait_for_function("document.activeElement === nbflow.canvas.place", timeout=WAIT)
-    page.keyboard.press("Control+s")
-    button = page.get_by_role("dialog").get_by_role("button", name="Save")
-    expect(button).to_be_visible(timeout=WAIT)
-    for _ in range(20):
-        if button.evaluate("each => each === document.activeElement"):
-            break
-        page.keyboard.press("Tab")
-    page.keyboard.press("Enter")
-    expect(page.locator("#changed")).to_be_hidden(timeout=WAIT)
+    save_by_keys(page)
     assert manifest.read_text() == PAIR.replace("pair", "keys").replace(
         "second.ipynb}", "second.ipynb, depends_on: [first]}"
     )
@@ -242,7 +209,7 @@ def test_nightly_revenue_is_drawn_from_nothing_and_run_to_green(up: Up, ada: Eye
         canvas.see_all()
         canvas.connect(up_, down)
     canvas.see_all()
-    canvas.drag(canvas.port("publish_revenue"), canvas.at("pull_orders"))
+    drag(page, port(page, "publish_revenue"), box(page, "pull_orders"))
     expect(page.locator("#said")).to_contain_text(
         "publish_revenue → pull_orders → clean_orders → join_revenue → publish_revenue would be a cycle"
     )
@@ -256,12 +223,12 @@ def test_nightly_revenue_is_drawn_from_nothing_and_run_to_green(up: Up, ada: Eye
     apply(page, "payments_api")
     for task, fields in FORMS.items():
         canvas.see_all()
-        page.mouse.dblclick(*canvas.at(task))
+        page.mouse.dblclick(*box(page, task))
         expect(page.locator("#form h1")).to_have_text(task, timeout=WAIT)
         fill(page, fields)
         apply(page, list(fields.values())[-1])
     expect(page.locator("#problems-title")).to_have_text("No problems", timeout=WAIT)
-    page.mouse.dblclick(*canvas.at("join_revenue"))
+    page.mouse.dblclick(*box(page, "join_revenue"))
     expect(page.locator("#form h1")).to_have_text("join_revenue", timeout=WAIT)
     picture(page, "editor")
     save(page)
@@ -283,7 +250,7 @@ def test_nightly_revenue_is_drawn_from_nothing_and_run_to_green(up: Up, ada: Eye
     canvas = Canvas(page)
     drop(canvas, "publish_revenue", x=400, y=80, named="publish_revenue_2")
     canvas.connect("join_revenue", "publish_revenue_2")
-    page.mouse.dblclick(*canvas.at("publish_revenue_2"))
+    page.mouse.dblclick(*box(page, "publish_revenue_2"))
     fill(page, FORMS["publish_revenue"])
     apply(page, "{{ tasks.join_revenue.outputs.path }}")
     before = manifest.read_text()
@@ -343,12 +310,7 @@ def test_nightly_revenue_is_built_and_run_to_green_without_the_mouse(up: Up, ada
         entered(page, list(fields.values())[-1])
         page.keyboard.press("Escape")
     expect(page.locator("#problems-title")).to_have_text("No problems", timeout=WAIT)
-    page.keyboard.press("Control+s")
-    button = page.get_by_role("dialog").get_by_role("button", name="Save")
-    expect(button).to_be_visible(timeout=WAIT)
-    tab_to(page, button)
-    page.keyboard.press("Enter")
-    expect(page.locator("#changed")).to_be_hidden(timeout=WAIT)
+    save_by_keys(page)
     assert manifest.read_text() == EXPECTED.read_text()
 
     # No run ended well yet: all of them.

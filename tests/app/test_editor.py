@@ -28,13 +28,6 @@ EVERYTHING = [
 """Every address of the editor."""
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    world = World(tmp_path_factory.mktemp("project"))
-    with served(world) as running:
-        yield running
-
-
 class Editor:
     """One person who edits one pipeline."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,9 +23,7 @@ PIPELINE = f"{EDIT}/pipeline"
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    world = World(tmp_path)
-    world.pipeline()
+def world(world: World) -> World:
     typed = "day: str = ''  # the day to clean\nrows: int = 10\nis_dry: bool = False\nmust: float"
     write_notebook(world.folder / "nightly" / "typed.ipynb", "print(day)", parameters=typed)
     return world

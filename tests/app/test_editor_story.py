@@ -6,29 +6,19 @@ The canvas has stories of its own; here every step goes through forms and text.
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from app_server import Running, served, window
-from app_world import CHAIN, World
+from app_server import Running, window
+from app_world import CHAIN
+from axe import serious
 from fingers import edited, tab_to
 from playwright.sync_api import Browser, Page, expect
 
 from nbflow.api import Role
 from nbflow.manifest.edit import SetPipelineKey
 
-AXE = Path(sys.prefix) / "node/node_modules/axe-core/axe.min.js"
 PICTURES = os.environ.get("NBFLOW_PICTURES")
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    world = World(tmp_path_factory.mktemp("project"))
-    with served(world) as running:
-        yield running
 
 
 def manifest(running: Running, name: str) -> Path:
@@ -49,23 +39,23 @@ def test_a_change_is_made_seen_and_saved_without_the_mouse(page: Page, running: 
     page.wait_for_url(f"**/pipelines/{name}/edit")
     expect(page.locator("#tasks li")).to_have_count(3)
 
-    tab_to(page, "#tasks a[href$='/tasks/report']")
+    tab_to(page, page.locator("#tasks a[href$='/tasks/report']"))
     page.keyboard.press("Enter")
     expect(page.locator("#form h1")).to_have_text("report")
     expect(page.locator("#form h1")).to_be_focused()
-    tab_to(page, "[name='params.day']")
+    tab_to(page, page.locator("[name='params.day']"))
     page.keyboard.type("{{ run_date }}")
-    tab_to(page, "[name='after.add']")
+    tab_to(page, page.locator("[name='after.add']"))
     page.keyboard.type("extract")
-    tab_to(page, "[name='retries.max_retries']")
+    tab_to(page, page.locator("[name='retries.max_retries']"))
     replace_by(page, "3")
     expect(page.locator("#delays")).to_have_text("It is tried again after 30 s, 1 min, 2 min.")
-    tab_to(page, "[name='timeout']")
+    tab_to(page, page.locator("[name='timeout']"))
     replace_by(page, "soon")
     page.keyboard.press("Enter")
     expect(page.locator("#form [role=alert]")).to_contain_text("must be a duration")
     expect(page.locator("[name='timeout']")).to_have_value("soon")
-    tab_to(page, "[name='timeout']")
+    tab_to(page, page.locator("[name='timeout']"))
     replace_by(page, "1h")
     page.keyboard.press("Enter")
     edited(page)("retries.max_retries of report was set, and 3 more changes")
@@ -75,10 +65,10 @@ def test_a_change_is_made_seen_and_saved_without_the_mouse(page: Page, running: 
     expect(report).to_be_focused()
     expect(report).to_contain_text("after clean, extract · 3 retries · up to 1h")
 
-    tab_to(page, "a[data-side][href$='/edit/pipeline']", "Shift+Tab")
+    tab_to(page, page.locator("a[data-side][href$='/edit/pipeline']"), "Shift+Tab")
     page.keyboard.press("Enter")
     expect(page.locator("#form h1")).to_have_text("Pipeline")
-    tab_to(page, "[name='schedule.cron']")
+    tab_to(page, page.locator("[name='schedule.cron']"))
     replace_by(page, "0 6 * * 1-5")
     expect(page.locator("#coming")).to_contain_text("Monday to Friday at 06:00, Europe/Berlin")
     expect(page.locator("#coming li")).to_have_count(5)
@@ -89,7 +79,7 @@ def test_a_change_is_made_seen_and_saved_without_the_mouse(page: Page, running: 
     dialog = page.get_by_role("dialog")
     expect(dialog.locator("tr.nb-new")).to_have_count(2)
     expect(dialog.locator("tr.nb-gone")).to_have_count(2)
-    tab_to(page, "dialog button.nb-primary")
+    tab_to(page, page.locator("dialog button.nb-primary"))
     page.keyboard.press("Enter")
     expect(page.locator("#changed")).not_to_be_visible()
     wanted = CHAIN.replace("name: nightly", f"name: {name}").replace("0 2 * * *", "0 6 * * 1-5")
@@ -99,10 +89,10 @@ def test_a_change_is_made_seen_and_saved_without_the_mouse(page: Page, running: 
 
 def test_a_cycle_is_refused_in_the_form(page: Page, running: Running, name: str) -> None:
     page.goto(f"{running.base}/pipelines/{name}/edit")
-    tab_to(page, "#tasks a[href$='/tasks/extract']")
+    tab_to(page, page.locator("#tasks a[href$='/tasks/extract']"))
     page.keyboard.press("Enter")
     expect(page.locator("#form h1")).to_be_focused()
-    tab_to(page, "[name='after.add']")
+    tab_to(page, page.locator("[name='after.add']"))
     page.keyboard.type("report")
     expect(page.locator("#refusal")).to_contain_text("cycle: extract → clean → report → extract")
     page.keyboard.press("Enter")
@@ -180,7 +170,7 @@ DRESSES = {
 def test_the_editor_fits_and_is_accessible(
     running: Running, chromium: Browser, name: str, tmp_path: Path, dress: str
 ) -> None:
-    folder, axe, found = Path(PICTURES) if PICTURES else tmp_path, AXE.read_text(encoding="utf-8"), list[str]()
+    folder, found = Path(PICTURES) if PICTURES else tmp_path, list[str]()
     (width, height), scheme = DRESSES[dress]
     running.world.api().edit_draft(name, "1", [SetPipelineKey("owner", "sales")])
     edit = f"/pipelines/{name}/edit"
@@ -201,12 +191,5 @@ def test_the_editor_fits_and_is_accessible(
             page.screenshot(path=folder / f"{view}-{dress}.png")
             if (seen := page.evaluate("document.documentElement.scrollWidth")) > width:
                 found.append(f"{view} is {seen} pixels wide")
-            page.evaluate(axe)
-            result: Any = page.evaluate("axe.run({exclude: [['#canvas']]}, {resultTypes: ['violations']})")
-            found += [
-                f"{view}: {each['id']}: {node['html'][:150]} {node['failureSummary']}"
-                for each in result["violations"]
-                if each["impact"] in {"serious", "critical"}
-                for node in each["nodes"][:3]
-            ]
+            found += [f"{view}: {problem}" for problem in serious(page, "#canvas")]
     assert found == [], "\n".join(found)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
-from app_server import Running, served
-from app_world import CHAIN, World
+from app_server import Running
+from app_world import CHAIN
 from fingers import edited, tab_to
 from making import eventually, write_notebook
 from playwright.sync_api import APIResponse, Page, Route, expect
@@ -18,12 +17,6 @@ SLOW = """() => {
     const fast = window.fetch;
     window.fetch = (...asked) => new Promise((go) => setTimeout(go, 700)).then(() => fast(...asked));
 }"""
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with served(World(tmp_path_factory.mktemp("project"))) as running:
-        yield running
 
 
 # --- what is typed into a form ----------------------------------------------------------------------------------------
@@ -287,7 +280,7 @@ def test_what_is_typed_while_a_form_is_sent_stays_where_it_is_typed(page: Page, 
     page.evaluate(SLOW)
     page.locator("[name='after.add']").fill("extract")
     page.locator("[name='after.add']").press("Enter")
-    tab_to(page, "[name='timeout']")
+    tab_to(page, page.locator("[name='timeout']"))
     page.keyboard.type("1h")
     expect(page.locator("#form").get_by_label("extract", exact=True)).to_be_checked()
     expect(page.locator("[name='after.add']")).to_have_value("")

@@ -12,9 +12,7 @@ from app_world import World
 from nbflow_app import gate
 from nbflow_app.entry import MOST, WITHIN, LinkEntry, LocalEntry, PeopleEntry, Refusals, derived, read_key, safe_next
 from nbflow_app.start import start
-from tornado.httpclient import HTTPRequest
 from tornado.ioloop import IOLoop
-from tornado.websocket import websocket_connect
 
 from nbflow.api import Caller, Entrance, Role
 from nbflow.errors import InvalidInput, NotSignedIn
@@ -180,10 +178,7 @@ def test_who_may_not_come_in_any_more_hears_nothing_more(tmp_path: Path, monkeyp
     with served(world, entry=entry) as running:
 
         async def listen() -> object:
-            origin = f"http://127.0.0.1:{running.port}"
-            headers = {"Cookie": f"{link.cookie}={link.cookie_value}", "Origin": origin}
-            request = HTTPRequest(f"ws://127.0.0.1:{running.port}/live?watch=runs", headers=headers)
-            socket = await websocket_connect(request)
+            socket = await running.socket("/live?watch=runs", {"Cookie": f"{link.cookie}={link.cookie_value}"})
             world.api().add_user("root", Role.ADMIN, password="a quite long password")
             while message := await socket.read_message():
                 assert json.loads(str(message))["refresh"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,13 +17,6 @@ from nbflow.states import AttemptState, Cause, RunState
 from nbflow.testing.executor import Script
 
 SLOW = Script(after=timedelta(hours=1))
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    world = World(tmp_path)
-    world.pipeline()
-    return world
 
 
 def address(run: Run, form: str = "") -> str:

@@ -12,6 +12,7 @@ import pytest
 from bokeh.embed import file_html
 from bokeh.models import Span
 from bokeh.resources import INLINE
+from drawn import drawn
 from nbflow_app.widgets.gantt import Bar, Course, Gantt
 from playwright.sync_api import Browser
 from wire import Sent
@@ -142,22 +143,14 @@ def test_in_a_browser_bars_grow_and_a_tap_opens_the_task(chromium: Browser, tmp_
     gantt = Gantt(TASKS, BEGIN, course(50, DONE, RUNNING), link="#/tasks/")
     file = tmp_path / "gantt.html"
     file.write_text(file_html(gantt.figure, INLINE, title="gantt"), encoding="utf-8")
-    page = chromium.new_page(viewport={"width": 900, "height": 400}, color_scheme="dark")
-    page.set_default_timeout(60_000)
-    faults: list[str] = []
-    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.goto(file.as_uri())
-    page.wait_for_function("window.Bokeh?.documents[0]?.is_idle")
-    page.evaluate("window.bars = Bokeh.documents[0].roots()[0].renderers.find(each => each.name === 'attempts')")
-    page.wait_for_function("bars.data_source.data.width[1] > 19.5")
-    page.wait_for_function("bars.glyph.fill_color.transform.palette[2] === '#A9C4FF'")
-    x, y = page.evaluate("""(() => {
-      const plot = Bokeh.documents[0].roots()[0], view = Bokeh.index.find_one(plot)
-      const {left, top} = view.canvas_view.el.getBoundingClientRect()
-      return [left + view.frame.x_scale.compute(10), top + view.frame.y_scale.compute(0)]
-    })()""")
-    page.mouse.click(x, y)
-    page.wait_for_function("location.hash == '#/tasks/extract'")
-    page.close()
-    assert faults == []
+    with drawn(chromium, file, width=900, height=400, color_scheme="dark") as page:
+        page.evaluate("window.bars = Bokeh.documents[0].roots()[0].renderers.find(each => each.name === 'attempts')")
+        page.wait_for_function("bars.data_source.data.width[1] > 19.5")
+        page.wait_for_function("bars.glyph.fill_color.transform.palette[2] === '#A9C4FF'")
+        x, y = page.evaluate("""(() => {
+          const plot = Bokeh.documents[0].roots()[0], view = Bokeh.index.find_one(plot)
+          const {left, top} = view.canvas_view.el.getBoundingClientRect()
+          return [left + view.frame.x_scale.compute(10), top + view.frame.y_scale.compute(0)]
+        })()""")
+        page.mouse.click(x, y)
+        page.wait_for_function("location.hash == '#/tasks/extract'")

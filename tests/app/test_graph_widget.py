@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from bokeh.embed import file_html
 from bokeh.resources import INLINE
+from drawn import drawn
 from graphs import chain, etl
 from nbflow_app import theme
 from nbflow_app.layout import layout
 from nbflow_app.widgets import boxes, looks
 from nbflow_app.widgets.graph import Graph, Node, task_list
 from playwright.sync_api import Browser, Page
+from tags import Tags
 from wire import Sent
 
 from nbflow.states import TaskState
@@ -77,26 +78,10 @@ def test_a_thousand_tasks_are_less_than_four_hundred_kilobytes() -> None:
 
 def test_the_list_says_the_same_in_words() -> None:
     nodes = {"fit.3": Node(state=TaskState.FAILED, label="<b>fit</b>", took="12 s", set_by="ana")}
-    words = _Words()
-    words.feed(task_list(nodes, "/pipelines/p/runs/r/tasks/"))
-    assert words.links == ["/pipelines/p/runs/r/tasks/fit.3"]
-    assert {"<b>fit</b>", "failed", ", set by hand", "12 s"} <= set(words.words)
-    assert "b" not in words.tags
-
-
-class _Words(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.words: list[str] = []
-        self.links: list[str | None] = []
-        self.tags: set[str] = set()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
-        self.links += [value for name, value in attrs if name == "href"]
-
-    def handle_data(self, data: str) -> None:
-        self.words.append(data.strip())
+    tags = Tags(task_list(nodes, "/pipelines/p/runs/r/tasks/"))
+    assert tags.values("href") == ["/pipelines/p/runs/r/tasks/fit.3"]
+    assert {"<b>fit</b>", "failed", ", set by hand", "12 s"} <= set(map(str.strip, tags.words))
+    assert tags.of("b") == []
 
 
 # --- in a browser -------------------------------------------------------------------------------------------------
@@ -128,18 +113,10 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def page(chromium: Browser, file: Path) -> Iterator[Page]:
-    page = chromium.new_page(viewport={"width": 1000, "height": 600}, color_scheme="light")
-    page.set_default_timeout(60_000)
-    faults: list[str] = []
-    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.goto(file.as_uri())
-    page.wait_for_function("window.Bokeh?.documents[0]?.is_idle")
-    page.evaluate(LOOK)
-    page.wait_for_function("scale() > 0.75 && scale() < 0.85")
-    yield page
-    page.close()
-    assert faults == []
+    with drawn(chromium, file, width=1000, height=600, color_scheme="light") as page:
+        page.evaluate(LOOK)
+        page.wait_for_function("scale() > 0.75 && scale() < 0.85")
+        yield page
 
 
 class TestInABrowser:

@@ -4,33 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from app_server import Running, served, window
+from app_server import Running, served
 from app_world import FAILS, World, ran
 from making import eventually
 from nbformat.v4 import new_output
-from playwright.sync_api import Browser, Page, Route, expect
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    world = World(tmp_path)
-    world.pipeline()
-    return world
+from playwright.sync_api import Page, Route, expect
 
 
 @pytest.fixture
 def running(world: World) -> Iterator[Running]:
     with served(world) as running:
         yield running
-
-
-@pytest.fixture
-def page(running: Running, chromium: Browser) -> Iterator[Page]:
-    with window(running, chromium, base_url=running.base) as page:
-        yield page
 
 
 def told(page: Page, part: str, was: str, now: str) -> None:

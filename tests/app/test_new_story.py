@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 from app_server import served, window
-from app_up import tab_to
 from app_world import World
-from fingers import Finger
+from fingers import Finger, tab_to
 from making import write_notebook
 from playwright.sync_api import Browser, Locator, Page, expect
 
@@ -28,7 +27,7 @@ def world(tmp_path: Path) -> World:
 
 @pytest.fixture
 def page(world: World, chromium: Browser) -> Iterator[Page]:
-    with served(world) as running, window(running, chromium, base_url=running.base) as page:
+    with served(world) as running, window(running, chromium) as page:
         yield page
 
 
@@ -37,7 +36,7 @@ def tablet(world: World, chromium: Browser) -> Iterator[Page]:
     size = {"width": 1180, "height": 820}
     with (
         served(world) as running,
-        window(running, chromium, base_url=running.base, viewport=size, has_touch=True) as page,
+        window(running, chromium, viewport=size, has_touch=True) as page,
     ):
         yield page
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from html import unescape
 from pathlib import Path
@@ -13,21 +13,11 @@ import pytest
 from app_server import HTML, Running, served, xsrf_of
 from app_world import FAILS, World
 from nbflow_app.gate import PUBLIC
-from tornado.httpclient import HTTPClientError, HTTPRequest
+from tornado.httpclient import HTTPClientError
 from tornado.ioloop import IOLoop
-from tornado.websocket import websocket_connect
 
 from nbflow.api import Role
 from nbflow.testing.executor import Script
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    world = World(tmp_path_factory.mktemp("project"))
-    world.pipeline()
-    with served(world) as running:
-        yield running
-
 
 # --- the gate -------------------------------------------------------------------------------------------------------
 
@@ -192,7 +182,7 @@ def heard(
     running: Running,
     watch: str,
     then: Callable[[], object],
-    origin: str | None = None,
+    headers: Mapping[str, str] = {},
     until: Callable[[Told], bool] = lambda told: True,
 ) -> Told:
     """The first that a page is told after `then` has happened, of what is wanted; empty where it is told nothing.
@@ -202,14 +192,7 @@ def heard(
     seen = "" if "seen=" in watch else f"&seen={running.world.store.latest_change()}"
 
     async def listen() -> Told:
-        request = HTTPRequest(
-            f"ws://127.0.0.1:{running.port}/live?watch={watch}{seen}",
-            headers={
-                "Cookie": f"{running.entry.cookie}={running.entry.cookie_value}",
-                "Origin": origin or f"http://127.0.0.1:{running.port}",
-            },
-        )
-        socket = await websocket_connect(request)
+        socket = await running.socket(f"/live?watch={watch}{seen}", headers)
         await socket.write_message('{"order": "cancel everything"}')
         then()
         told: Told = {}
@@ -263,7 +246,7 @@ def test_lists_are_told_to_look_again(running: Running) -> None:
 
 def test_another_site_cannot_listen(running: Running) -> None:
     with pytest.raises(HTTPClientError, match="403"):
-        heard(running, "runs", lambda: None, origin="https://evil.example")
+        heard(running, "runs", lambda: None, headers={"Origin": "https://evil.example"})
 
 
 def test_what_is_not_there_cannot_be_watched(running: Running) -> None:

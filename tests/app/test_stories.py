@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from app_up import Eyes, Up, person
+from axe import serious
 from making import Project, eventually, write_notebook
 from playwright.sync_api import Browser, Page, expect
 from receivers import Hook, hook
-
-AXE = Path(sys.prefix) / "node/node_modules/axe-core/axe.min.js"
-"""`make system` puts it there."""
 
 PICTURES = os.environ.get("NBFLOW_PICTURES")
 """Where screenshots are kept; without it, in the test's own folder."""
@@ -104,14 +101,6 @@ def up(tmp_path_factory: pytest.TempPathFactory, ops: Hook, team: Hook) -> Itera
         yield up
     finally:
         up.stop()
-
-
-@pytest.fixture
-def ada(up: Up, chromium: Browser) -> Iterator[Eyes]:
-    """Nothing of what she sees may be faulty, and nothing may come from elsewhere."""
-    with person(up, chromium) as eyes:
-        yield eyes
-        assert eyes.faults == []
 
 
 def trigger(page: Page, **fields: str) -> None:
@@ -258,7 +247,7 @@ def test_honest_outputs_are_shown_from_this_machine_alone(up: Up, ada: Eyes) -> 
     picture.scroll_into_view_if_needed()
     assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") > 100
     expect(page.locator("#c6")).to_contain_text("[no picture: map]")
-    assert serious(page, AXE.read_text(encoding="utf-8"), exclude=()) == []
+    assert serious(page) == []
 
 
 def test_the_keyboard_is_enough(ada: Eyes) -> None:
@@ -313,6 +302,9 @@ def pages(up: Up) -> dict[str, str]:
     }
 
 
+FROM_NOTEBOOKS = (".nbx-html", ".nbx-markdown")
+"""What notebooks bring themselves."""
+
 TOO_WIDE = "[...document.querySelectorAll('.nb-scroll')].map((each) => each.scrollWidth - each.clientWidth)"
 
 
@@ -321,7 +313,6 @@ def test_every_page_fits_and_is_accessible(
     up: Up, chromium: Browser, tmp_path: Path, name: str, size: tuple[int, int], scheme: str
 ) -> None:
     folder = Path(PICTURES) if PICTURES else tmp_path
-    axe = AXE.read_text(encoding="utf-8")
     found: list[str] = []
     width, height = size
     with person(up, chromium, viewport={"width": width, "height": height}, color_scheme=scheme) as eyes:
@@ -333,24 +324,8 @@ def test_every_page_fits_and_is_accessible(
             if (seen := page.evaluate("document.documentElement.scrollWidth")) > width:
                 found.append(f"{title} is {seen} pixels wide")
             found += [f"{title}: a table is {wider} pixels too wide" for wider in page.evaluate(TOO_WIDE) if wider]
-            found += [f"{title}: {problem}" for problem in serious(page, axe)]
+            found += [f"{title}: {problem}" for problem in serious(page, *FROM_NOTEBOOKS)]
     assert found == [], "\n".join(found)
-
-
-FROM_NOTEBOOKS = (".nbx-html", ".nbx-markdown")
-
-
-def serious(page: Page, axe: str, exclude: Sequence[str] = FROM_NOTEBOOKS) -> list[str]:
-    """What axe-core calls serious or critical, but for what notebooks bring themselves."""
-    page.evaluate(axe)
-    about = {"exclude": [[each] for each in exclude]}
-    result: Any = page.evaluate(f"axe.run({about}, {{resultTypes: ['violations'], iframes: false}})")
-    return [
-        f"{each['id']}: {node['html'][:120]} {node['failureSummary']}"
-        for each in result["violations"]
-        if each["impact"] in {"serious", "critical"}
-        for node in each["nodes"][:3]
-    ]
 
 
 # --- at the end, for it stops the server ----------------------------------------------------------------------------

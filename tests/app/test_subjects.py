@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from app_world import CHAIN, FAILS, World
@@ -16,9 +15,7 @@ from nbflow.testing.executor import Script
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    world = World(tmp_path)
-    world.pipeline()
+def world(world: World) -> World:
     world.pipeline(CHAIN.replace("nightly", "weekly"))
     return world
 

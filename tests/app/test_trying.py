@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from app_server import served
@@ -18,13 +17,6 @@ from nbflow.run import Run
 from nbflow.testing.executor import Script
 
 FORM = "/pipelines/nightly/edit/run"
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    world = World(tmp_path)
-    world.pipeline()
-    return world
 
 
 def begun(world: World, **fields: str) -> Run:
