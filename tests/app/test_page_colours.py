@@ -19,5 +19,6 @@ def test_a_log_that_stands_alone_has_the_colours_of_the_app() -> None:
 
 def test_every_colour_of_the_cells_is_known_to_both() -> None:
     used = set(re.findall(r"var\((--nb-[\w-]+)\)", stylesheet()))
+    assert used
     for css in (theme.stylesheet(), page_style()):
         assert used <= set(re.findall(r"(--nb-[\w-]+):", css))

@@ -1,4 +1,4 @@
-"""What the unit tests share: a command line without a project behind it, and a project's folder to work in."""
+"""What the unit tests share: a command line and a REST app with no project behind them, and a folder to work in."""
 
 from __future__ import annotations
 
@@ -13,6 +13,14 @@ def nbflow(monkeypatch: pytest.MonkeyPatch) -> Any:
     from cli_world import CommandLine
 
     return CommandLine(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Making one takes long; each test gives it a world of its own."""
+    from rest_world import World
+
+    return World(tmp_path_factory.mktemp("app")).app
 
 
 @pytest.fixture

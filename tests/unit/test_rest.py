@@ -20,11 +20,6 @@ API = "/api/v1"
 PASSWORD = "correct horse"
 
 
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    return World(tmp_path_factory.mktemp("app")).app
-
-
 @pytest.fixture
 def world(app: Any, tmp_path: Path) -> World:
     made = World(tmp_path, app=app)

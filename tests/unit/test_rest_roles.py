@@ -90,11 +90,6 @@ OWN = {"list_tokens", "create_token", "revoke_token", "set_password"}
 """Where a caller below admin reaches only what is one's own."""
 
 
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    return World(tmp_path_factory.mktemp("app")).app
-
-
 @pytest.fixture
 def world(app: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr("nbflow.api.people.hash_password", lambda password: f"hash of {password}")
