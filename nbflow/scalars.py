@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 _WORDS: dict[str, bool | None] = {
@@ -44,6 +44,28 @@ def read_value(text: str) -> Any:
     value = json.loads(text)
     json.dumps(value, allow_nan=False)
     return value
+
+
+def read_day_or_instant(text: str) -> date | datetime:
+    """`2026-04-01`, or an instant with its UTC offset, given back in UTC: `2026-04-01T02:00-07:00`.
+
+    Raises ValueError for anything else, and says how it is written.
+    """
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        pass
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no date and no time. Write 2026-04-01, or 2026-04-01T02:00Z.") from None
+    if instant.tzinfo is None:
+        advice = f"Add one: {text}Z for UTC, or {text}+02:00."
+        raise ValueError(f"{text!r} has no UTC offset, so it is not one instant. {advice}")
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{text!r} is beyond the years of the calendar in UTC") from None
 
 
 def read_duration(text: str) -> timedelta:

@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from nbflow.errors import InvalidInput, InvalidManifest, Problem
-from nbflow.scalars import read_value
+from nbflow.scalars import read_day_or_instant, read_value
 from nbflow.text import fault
 
 
@@ -63,24 +63,9 @@ def values_file(path: Path) -> Mapping[str, Any]:
 def day_or_instant(text: str, option: str) -> date | datetime:
     """`2026-04-01`, or an instant with its UTC offset: `2026-04-01T02:00-07:00`, `2026-04-01T09:00Z`."""
     try:
-        return date.fromisoformat(text)
-    except ValueError:
-        pass
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        raise InvalidInput(
-            f"{option} '{text}' is no date and no time", hint="Write 2026-04-01, or 2026-04-01T02:00Z."
-        ) from None
-    if instant.tzinfo is None:
-        raise InvalidInput(
-            f"{option} '{text}' has no UTC offset, so it is not one instant",
-            hint=f"Add one: {text}Z for UTC, or {text}+02:00.",
-        )
-    try:
-        return instant.astimezone(UTC)
-    except OverflowError:
-        raise InvalidInput(f"{option} '{text}' is beyond the years of the calendar in UTC") from None
+        return read_day_or_instant(text)
+    except ValueError as error:
+        raise InvalidInput(f"{option} {error}") from None
 
 
 def instant_after(text: str, zone: str, option: str) -> datetime:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
@@ -15,7 +14,7 @@ from nbflow.documents import RepairDocument, RunsDocument, StatusDocument, Touch
 from nbflow.model import TaskKey
 from nbflow.rest.caller import TheApi
 from nbflow.rest.routing import route
-from nbflow.rest.values import Address, Body, Instant, Limit, Noted, PipelineName, Ref, Values
+from nbflow.rest.values import Address, Body, DayOrInstant, Limit, Noted, PipelineName, Ref, Values
 from nbflow.run import ResetRequested
 from nbflow.states import RunKind, RunState, TaskState
 
@@ -53,7 +52,7 @@ class Trigger(Body):
     """What a new run is for."""
 
     params: Values = Field(default_factory=dict)
-    logical_date: date | Instant | None = Field(
+    logical_date: DayOrInstant | None = Field(
         default=None, description="The date that the run is for, or an instant with its UTC offset; now without it."
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query
@@ -20,7 +19,7 @@ from nbflow.documents import (
 )
 from nbflow.rest.caller import TheApi
 from nbflow.rest.routing import route
-from nbflow.rest.values import Body, Limit, Noted, PipelineName
+from nbflow.rest.values import Body, Day, Limit, Noted, PipelineName
 
 router = APIRouter(tags=["schedules"])
 
@@ -71,8 +70,8 @@ def show_scheduler(api: TheApi) -> SchedulerDocument:
 class Range(Body):
     """The local dates whose ticks get runs, both included."""
 
-    start: date
-    end: date
+    start: Day
+    end: Day
     reverse: bool = Field(default=False, description="Newest first.")
     reprocess: Literal["none", "failed", "all"] = Field(
         default="none", description="Which ticks that have a finished run are run again."

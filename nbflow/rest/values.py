@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from fastapi import Path, Query
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
 
-from nbflow.scalars import read_duration
+from nbflow.scalars import read_day_or_instant, read_duration
 
 NAME = r"^[a-z][a-z0-9_]{0,99}$"
 """As manifests have it: no path, so that nothing outside the project can be named."""
@@ -23,8 +23,33 @@ Number = Annotated[int | None, Query(ge=1, le=1_000_000, description="Which atte
 Limit = Annotated[int, Query(ge=1, le=1000, description="How many at most.")]
 Note = Annotated[str, Field(max_length=2000, description="Why; kept in the history.")]
 RoleWord = Literal["viewer", "operator", "editor", "admin"]
-Instant = Annotated[AwareDatetime, AfterValidator(lambda at: at.astimezone(UTC))]
 Values = Annotated[dict[str, Any], Field(description="Names and values.")]
+
+
+def _when(value: object) -> date | datetime:
+    """As on the command line. Pydantic itself reads 20260401, also as text, as seconds since 1970."""
+    if not isinstance(value, str):
+        raise ValueError("a date is written as text: 2026-04-01, or 2026-04-01T02:00Z")
+    return read_day_or_instant(value)
+
+
+def _day(value: object) -> date:
+    if isinstance(when := _when(value), datetime):
+        raise ValueError("a date alone is wanted, without a time: 2026-04-01")
+    return when
+
+
+def _instant(value: object) -> datetime:
+    if not isinstance(when := _when(value), datetime):
+        raise ValueError("an instant is wanted, with its UTC offset: 2026-04-01T02:00Z")
+    return when
+
+
+_DAY: dict[str, Any] = {"type": "string", "format": "date"}
+_INSTANT: dict[str, Any] = {"type": "string", "format": "date-time"}
+Day = Annotated[date, PlainValidator(_day), WithJsonSchema(_DAY)]
+Instant = Annotated[datetime, PlainValidator(_instant), WithJsonSchema(_INSTANT)]
+DayOrInstant = Annotated[date | datetime, PlainValidator(_when), WithJsonSchema({"anyOf": [_DAY, _INSTANT]})]
 
 
 def _duration(value: object) -> timedelta:

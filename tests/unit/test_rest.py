@@ -303,6 +303,16 @@ def test_no_secret_is_in_any_answer_but_the_one_that_makes_it(world: World, capl
         ),
         ("POST", "/tokens", {"role": "viewer", "expires": "soon"}, 422, "value error, 'soon'", "body.expires"),
         ("GET", "/pipelines/nightly/next?after=2026-03-07T12:00:00", None, 422, "", "query.after"),
+        ("GET", "/pipelines/nightly/next?after=1772884800", None, 422, "", "query.after"),
+        ("GET", "/pipelines/nightly/next?after=2026-03-07", None, 422, "", "query.after"),
+        *(
+            ("POST", "/pipelines/nightly/runs", {"logical_date": date}, 422, "value error, ", "body.logical_date")
+            for date in (20260401, 1.5, "1775000000", "2026-04-01T02:00", "9999-12-31T23:59:59-12:00", True)
+        ),
+        *(
+            ("POST", "/pipelines/nightly/backfills/preview", {"start": day, "end": "2026-04-02"}, 422, "", "body.start")
+            for day in (1775001600, "1775001600", "2026-04-01T00:00Z")
+        ),
     ],
 )
 def test_what_is_wrong_is_said(
