@@ -18,10 +18,13 @@ from typing import Protocol
 from nbflow.api import Check, SchedulerView
 from nbflow.errors import NbflowError
 from nbflow.ports import MessageState, Outbox, Workspace
+from nbflow.settings import STATE
 from nbflow.text import counted, fault, join_names, seconds_text
 
 LOW_DISK = 1024**3
 """Bytes below which `doctor` warns: a gibibyte holds the outputs of one careless cell."""
+
+MEND = "Change its owner or mode."
 
 MOST_MESSAGES = 100
 """Messages in trouble that are looked at."""
@@ -54,7 +57,7 @@ def checks(
     """
     looks: dict[str, Callable[[], Check]] = {
         "system": _system,
-        "project folder": lambda: _project(project, find_place()),
+        "project folder": lambda: _project(project, find_place),
         "database": lambda: _database(open_store, is_begun),
         "clock": lambda: _clock(store),
         "scheduler": lambda: _scheduler(find_scheduler()),
@@ -77,7 +80,8 @@ def _looked(name: str, look: Callable[[], Check]) -> Check:
         return Check(name=name, is_fine=False, message=error.message, hint=error.hint)
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
-        return Check(name=name, is_fine=False, message=f"{place}{fault(error)}")
+        hint = MEND if isinstance(error, PermissionError) else ""
+        return Check(name=name, is_fine=False, message=f"{place}{fault(error)}", hint=hint)
     except Exception as error:
         return Check(name=name, is_fine=False, message=f"{type(error).__name__}: {error}")
 
@@ -86,8 +90,11 @@ def _system() -> Check:
     return Check(name="system", is_fine=True, message=f"Python {platform.python_version()} on {platform.platform()}")
 
 
-def _project(path: Path, place: str | None) -> Check:
-    found = _folder("project folder", path)
+def _project(path: Path, find_place: Callable[[], str | None]) -> Check:
+    """The project's folder, and below it those that nbflow keeps its own things in."""
+    own = (_folder("project folder", path / STATE / each) for each in ("", "engines", "frozen"))
+    found = next((each for each in own if not each.is_fine), _folder("project folder", path))
+    place = find_place() if found.is_fine else None
     return replace(found, message=f"{found.message}, known as {place}") if place else found
 
 
@@ -95,7 +102,7 @@ def _folder(name: str, path: Path) -> Check:
     existing = next(parent for parent in (path, *path.parents) if parent.exists())
     if os.access(existing, os.W_OK | os.X_OK):
         return Check(name=name, is_fine=True, message=str(path))
-    return Check(name=name, is_fine=False, message=f"{existing} is not writable", hint="Change its owner or mode.")
+    return Check(name=name, is_fine=False, message=f"{existing} is not writable", hint=MEND)
 
 
 def _database(open_store: Callable[[], object], is_begun: Callable[[], bool]) -> Check:

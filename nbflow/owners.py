@@ -72,8 +72,9 @@ class LockedOwners:
             self._file(engine).unlink(missing_ok=True)
             os.close(fd)
         self._held.clear()
-        for path in self._folder.glob("*.lock"):
-            self._sweep(path)
+        with contextlib.suppress(OSError):  # a folder that another user made
+            for path in self._folder.glob("*.lock"):
+                self._sweep(path)
 
     def _sweep(self, path: Path) -> None:
         """Remove the file of an engine that was killed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import inspect
 import json
 import sys
@@ -19,6 +20,7 @@ from nbflow.cli.help import Command
 from nbflow.cli.words import shell
 from nbflow.errors import InvalidInput, InvalidManifest, NbflowError
 from nbflow.states import RunState
+from nbflow.text import fault
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     from nbflow.wiring import Live
 
 OK, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
+
+REFUSALS = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT})
+"""With these the system refuses a file: mostly another user made it, or the disk is full. No fault of nbflow."""
 
 P = ParamSpec("P")
 
@@ -155,6 +160,9 @@ def guarded(session: Session, work: Callable[[], int | None]) -> int:
         return WRONG_USE if isinstance(error, InvalidInput) else FAILED
     except Exception as error:
         _show_traceback(session)
+        if isinstance(error, OSError) and error.errno in REFUSALS and error.filename:
+            session.say(f"error: {error.filename}: {fault(error)}. What else is amiss: nbflow doctor", "red")
+            return FAILED
         session.say(f"error: {type(error).__name__}: {error}", "red")
         if not session.debug:
             session.say("This is not expected. Run the command again with --debug to see where it happened.")

@@ -16,7 +16,7 @@ from nbflow.model import FrozenNotebook, Pipeline, Task, TaskName
 from nbflow.notebooks.inspect import regular
 from nbflow.ports import Definition, FrozenPipeline, Manifest
 from nbflow.settings import FILE, STATE, Settings
-from nbflow.text import did_you_mean, fault
+from nbflow.text import did_you_mean, fault, join_names
 from nbflow.workspace.frozen import FrozenNotebooks
 from nbflow.workspace.kernels import InstalledKernels
 from nbflow.workspace.reading import Reader, name_in, text_of
@@ -117,8 +117,8 @@ class FolderWorkspace:
 
     def _missing_folders(self) -> Iterator[Definition]:
         for folder in self._settings.pipelines:
-            if not (self._project / folder).is_dir():
-                message = f"pipelines names the folder '{folder}', which does not exist"
+            if lacks := _lacks(self._project / folder):
+                message = f"pipelines names the folder '{folder}', which {lacks}"
                 problem = Problem(file=FILE, where="pipelines", message=message)
                 yield Definition(path=self._project / folder, pipeline=None, problems=(problem,), file=folder)
 
@@ -160,6 +160,8 @@ class FolderWorkspace:
         named = [each.name for each in definitions if each.name]
         where = f" in {self._project}" if self._takes_paths else ""
         nothing = f"There is none yet{where}; nbflow init makes a first one."
+        if definitions:
+            nothing = f"{join_names(each.file for each in definitions)} cannot be used: nbflow validate says why."
         raise NotFound(f"there is no pipeline '{name}'", hint=did_you_mean(name, named) if named else nothing)
 
     # --- freezing --------------------------------------------------------------------------------------------------
@@ -216,6 +218,17 @@ class FolderWorkspace:
             cells=signature.cells,
             params=signature.params or (),
         )
+
+
+def _lacks(folder: Path) -> str:
+    """Why no manifest is found in a folder, whatever there is; empty where one would be."""
+    try:
+        is_folder = folder.is_dir()
+    except PermissionError:
+        return "may not be read"
+    if not is_folder:
+        return "does not exist"
+    return "" if os.access(folder, os.R_OK | os.X_OK) else "may not be read"
 
 
 def _hash(text: str, *only: TaskName) -> str:

@@ -23,14 +23,14 @@ class FrozenNotebooks:
         return self.folder / f"{sha256}.ipynb"
 
     def keep(self, content: bytes) -> str:
-        """Store the content unless it is there already; returns its hash. Durable when this returns.
+        """Store the content unless it is there already, to be read; returns its hash. Durable when this returns.
 
         Raises Unavailable where the disk does not take it.
         """
         sha256 = hashlib.sha256(content).hexdigest()
         with contextlib.suppress(OSError):
             os.utime(self.path(sha256))  # in use again: what removes old copies passes it over
-        if not self.path(sha256).exists():
+        if not os.access(self.path(sha256), os.R_OK):  # a copy that another user made is replaced
             try:
                 make_private(self.folder)
                 write_whole(self.path(sha256), [content], mode=0o600)

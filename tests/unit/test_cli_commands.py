@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -148,6 +150,15 @@ def test_an_error_is_one_line_and_an_exit_code(nbflow: CommandLine, error: Excep
     done = nbflow("status", "latest")
     assert (done.exit_code, done.stdout) == (code, "")
     assert done.stderr == f"error: {error}\n"
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.ENOSPC])
+def test_what_the_system_refuses_is_no_fault_of_nbflow(nbflow: CommandLine, number: int) -> None:
+    nbflow.api.error = OSError(number, os.strerror(number), "/project/.nbflow/engines")
+    done = nbflow("status", "latest")
+    assert (done.exit_code, done.stdout) == (1, "")
+    said = f"error: /project/.nbflow/engines: {os.strerror(number)}. What else is amiss: nbflow doctor\n"
+    assert done.stderr == said
 
 
 def test_all_problems_of_a_manifest_are_told(nbflow: CommandLine) -> None:

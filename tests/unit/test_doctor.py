@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -73,6 +74,17 @@ def test_a_clock_that_differs_from_the_database_s_is_a_finding(
     found = look(tmp_path, lambda: store)["clock"]
     assert found.is_fine == (not said)
     assert not said or found.message == f"{said} the database's"
+
+
+@pytest.mark.parametrize("folder", [".nbflow", ".nbflow/engines", ".nbflow/frozen"])
+def test_a_folder_of_nbflow_that_somebody_else_owns_is_a_finding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    (tmp_path / folder).mkdir(parents=True)
+    monkeypatch.setattr(os, "access", lambda path, _: Path(path) != tmp_path / folder)
+    found = look(tmp_path)["project folder"]
+    assert (found.is_fine, found.message) == (False, f"{tmp_path / folder} is not writable")
+    assert found.hint == "Change its owner or mode."
 
 
 def test_the_project_folder_says_what_engines_call_it(tmp_path: Path) -> None:

@@ -47,6 +47,17 @@ def test_a_second_freeze_writes_nothing(project: Path) -> None:
     assert len(before) == 3
 
 
+def test_a_copy_that_somebody_else_owns_is_replaced(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one(project, "daily")
+    space = workspace(project)
+    space.freeze(space.load("daily"))
+    (copy,) = space.frozen.iterdir()
+    before, readable = copy.stat().st_ino, os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: path != copy and readable(path, mode))
+    space.freeze(space.load("daily"))
+    assert copy.stat().st_ino != before
+
+
 def test_equal_notebooks_share_one_copy(project: Path) -> None:
     write_notebook(project / "a.ipynb", "pass")
     (project / "b.ipynb").write_bytes((project / "a.ipynb").read_bytes())

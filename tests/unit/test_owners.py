@@ -36,6 +36,14 @@ def test_an_engine_is_alive_as_long_as_its_lock_is_held(tmp_path: Path) -> None:
     assert names(tmp_path) == []
 
 
+def test_a_folder_that_somebody_else_owns_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "glob", refuse)
+    LockedOwners(tmp_path).close()
+
+
 def test_of_engines_elsewhere_the_time_tells(tmp_path: Path) -> None:
     owners, away = LockedOwners(tmp_path), lease("scheduler@another-host.1.abcdef")
     assert owners.is_alive(away, NOW)

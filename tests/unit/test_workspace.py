@@ -95,6 +95,24 @@ def test_who_asks_for_a_pipeline_of_an_empty_project_is_told_where_it_is(project
     )
 
 
+def test_who_asks_for_a_pipeline_is_told_of_manifests_that_cannot_be_read(project: Path) -> None:
+    (project / "notebooks" / "b").mkdir(parents=True)
+    (project / "notebooks" / "b" / "pipeline.yaml").write_bytes(b"name: d\xe4ily")
+    with pytest.raises(NotFound) as raised:
+        workspace(project).load("daily")
+    assert str(raised.value) == (
+        "there is no pipeline 'daily'. notebooks/b/pipeline.yaml cannot be used: nbflow validate says why."
+    )
+
+
+def test_a_configured_folder_that_may_not_be_read_is_a_problem(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one(project / "notebooks", "hidden")
+    monkeypatch.setattr(os, "access", lambda path, _: Path(path) != project / "notebooks")
+    monkeypatch.setattr(os, "walk", lambda _: iter(()))  # as it goes about a folder that it may not read
+    (broken,) = workspace(project, pipelines=("notebooks",)).definitions()
+    assert problems(broken) == ["nbflow.toml:1:1: pipelines names the folder 'notebooks', which may not be read"]
+
+
 def test_an_empty_project_has_no_definitions(project: Path) -> None:
     assert workspace(project).definitions() == []
 
