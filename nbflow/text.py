@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime, tzinfo
 from difflib import get_close_matches
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _CONFLICT = re.compile(r"^<{7} ", re.MULTILINE)
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
@@ -20,6 +21,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
         return ""
     more = f" and {len(names) - 8} more" if len(names) > 8 else ""
     return f"There are: {', '.join(names[:8])}{more}."
+
+
+def one_line(text: str) -> str:
+    """Text from a notebook or a manifest as one harmless line: no line breaks, no terminal sequences."""
+    return _CONTROL.sub(" ", text).strip()
 
 
 def join_names(names: Iterable[str], most: int = 5) -> str:

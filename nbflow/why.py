@@ -14,7 +14,7 @@ from nbflow.live import LiveRun
 from nbflow.model import RunId, TaskKey, TaskName
 from nbflow.run import Run, TaskRun
 from nbflow.states import RunState, TaskState, in_words
-from nbflow.text import clock_time, counted, seconds_text
+from nbflow.text import clock_time, counted, one_line, seconds_text
 from nbflow.timetable import Standing
 
 MOST = 5
@@ -150,7 +150,7 @@ def _because(live: LiveRun) -> str:
 
 def _how_cancelled(live: LiveRun) -> str:
     """`cancelled by ada: too slow` where that goes for all of it."""
-    said = {each.reason for each in live.tasks.values() if each.state is TaskState.CANCELLED}
+    said = {one_line(each.reason) for each in live.tasks.values() if each.state is TaskState.CANCELLED}
     return said.pop() if len(said) == 1 and "" not in said else "cancelled"
 
 
@@ -179,7 +179,7 @@ def _paused(run: Run, around: Surroundings) -> str:
 
 
 def _by(whom: str | None, note: str | None) -> str:
-    return (f" by {whom}" if whom else "") + (f" ({note})" if note else "")
+    return (f" by {whom}" if whom else "") + (f" ({one_line(note)})" if note else "")
 
 
 def _limit(mine: Lane) -> str:
@@ -240,7 +240,7 @@ def _unfinished(live: LiveRun, task_run: TaskRun, around: Surroundings, *, is_ti
     if task_run.state is TaskState.QUEUED:
         return _queued(live, task_run, around)
     if task_run.state is TaskState.RETRY_WAIT:
-        return f"failed ({task_run.reason}); {_next_try(live, task_run, around)}"
+        return f"failed ({one_line(task_run.reason)}); {_next_try(live, task_run, around)}"
     return f"is running, attempt {task_run.attempts}, {_so_far(task_run, around)}"
 
 
@@ -322,16 +322,17 @@ def _for_slot(around: Surroundings) -> str:
 
 def _ended(task_run: TaskRun) -> str:
     by_hand = f", set by {task_run.set_by}" if task_run.set_by else ""
-    note = f" ({task_run.note})" if by_hand and task_run.note else ""
-    because = f": {task_run.reason}" if task_run.reason else ""
+    note = f" ({one_line(task_run.note)})" if by_hand and task_run.note else ""
+    reason = one_line(task_run.reason)
+    because = f": {reason}" if reason else ""
     match task_run.state:
         case TaskState.SUCCESS:
             return f"ended well{by_hand}{note}"
         case TaskState.UPSTREAM_FAILED:
             return f"cannot run{because}"
         case TaskState.CANCELLED:
-            is_told = task_run.reason.startswith("cancelled")  # `cancelled by ada`
-            return f"was {task_run.reason}" if is_told else f"was cancelled{because}"
+            is_told = reason.startswith("cancelled")  # `cancelled by ada`
+            return f"was {reason}" if is_told else f"was cancelled{because}"
         case TaskState.SKIPPED:
             return f"was skipped{by_hand}{note}{because}"
         case _:

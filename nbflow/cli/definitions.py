@@ -13,9 +13,9 @@ import typer
 
 from nbflow.cli.session import OK, WRONG_USE, Json, Session, command
 from nbflow.cli.tables import cut, new_table, print_runs
-from nbflow.cli.words import local_time, one_line, shell, short_time, state_text, style_of
+from nbflow.cli.words import local_time, shell, short_time, state_text, style_of
 from nbflow.errors import InvalidInput, Problem
-from nbflow.text import counted, join_names, with_offset
+from nbflow.text import counted, join_names, one_line, with_offset
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from nbflow.api import Api, LogView
-from nbflow.cli.words import local_time, one_line, state_text, style_of, utc_time
+from nbflow.cli.words import local_time, state_text, style_of, utc_time
 from nbflow.errors import InvalidInput, NotFound
 from nbflow.files import write_whole
 from nbflow.model import TaskKey
@@ -20,7 +20,7 @@ from nbflow.notebooks.show import cell_lines, cells_of, failing_cell, followed_l
 from nbflow.run import Attempt, Run
 from nbflow.states import CAUSE_SENTENCES, AttemptState
 from nbflow.streams import reader_has_left
-from nbflow.text import took
+from nbflow.text import one_line, took
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 from nbflow import graph
 from nbflow.cli.progress import Cells, Snapshot, transition_text
 from nbflow.cli.tables import cut
-from nbflow.cli.words import counts_text, one_line, ready_text, state_text, style_of, values_text
+from nbflow.cli.words import counts_text, ready_text, state_text, style_of, values_text
 from nbflow.estimates import Past
 from nbflow.live import LiveRun
 from nbflow.model import TaskName
 from nbflow.ports import Progress
 from nbflow.run import Run, TaskRun
 from nbflow.states import TaskState
-from nbflow.text import counted, seconds_text, took
+from nbflow.text import counted, one_line, seconds_text, took
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

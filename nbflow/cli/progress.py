@@ -7,12 +7,12 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Protocol
 
-from nbflow.cli.words import one_line, values_text
+from nbflow.cli.words import values_text
 from nbflow.model import Pipeline, TaskKey
 from nbflow.ports import Progress
 from nbflow.run import Attempt, Run, TaskRun
 from nbflow.states import TaskState
-from nbflow.text import clock_time, took
+from nbflow.text import clock_time, one_line, took
 
 
 class Snapshot(Protocol):

@@ -11,12 +11,12 @@ from nbflow import graph, repair
 from nbflow.api import RunView
 from nbflow.cli.picture import draw, rows_to_show
 from nbflow.cli.progress import Cells
-from nbflow.cli.words import counts_text, local_time, one_line, state_text, style_of, utc_time, values_text
+from nbflow.cli.words import counts_text, local_time, state_text, style_of, utc_time, values_text
 from nbflow.live import LiveRun
 from nbflow.model import TaskKey, TaskName
 from nbflow.run import Attempt, TaskRun
 from nbflow.states import CAUSE_SENTENCES, Cause, RunState, TaskState
-from nbflow.text import counted, join_names, took
+from nbflow.text import counted, join_names, one_line, took
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from nbflow.cli.words import one_line, short_time, state_text, style_of
-from nbflow.text import took
+from nbflow.cli.words import short_time, state_text, style_of
+from nbflow.text import one_line, took
 
 if TYPE_CHECKING:
     from rich.console import Console

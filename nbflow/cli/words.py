@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from nbflow.text import clock_time
+from nbflow.text import clock_time, one_line
 
 if TYPE_CHECKING:
     from nbflow.estimates import Estimate
@@ -28,7 +28,8 @@ LOOKS: dict[str, tuple[str, str]] = {
 }
 """State → icon and colour, of runs, task runs and attempts alike; what needs a person first."""
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+MOST_VALUES = 20
+"""Parameters or reported values in one line: a notebook may report thousands."""
 
 
 def state_text(state: StrEnum) -> str:
@@ -37,11 +38,6 @@ def state_text(state: StrEnum) -> str:
 
 def style_of(state: StrEnum) -> str:
     return LOOKS[state][1]
-
-
-def one_line(text: str) -> str:
-    """Text from a notebook or a manifest as one harmless line: no line breaks, no terminal sequences."""
-    return _CONTROL.sub(" ", text).strip()
 
 
 def counts_text(counts: Mapping[Any, int]) -> str:
@@ -81,8 +77,10 @@ def shell(*words: str) -> str:
 
 
 def values_text(values: Mapping[str, Any], longest: int = 60) -> str:
-    """`region=all, limit=3`; a value is cut behind `longest` characters."""
-    return ", ".join(f"{name}={_cut(one_line(str(value)), longest)}" for name, value in values.items())
+    """`region=all, limit=3`; a value is cut behind `longest` characters, and of many values the rest is counted."""
+    said = [f"{name}={_cut(one_line(str(value)), longest)}" for name, value in islice(values.items(), MOST_VALUES)]
+    more = f" and {len(values) - MOST_VALUES} more" if len(values) > MOST_VALUES else ""
+    return ", ".join(said) + more
 
 
 def _cut(text: str, longest: int) -> str:

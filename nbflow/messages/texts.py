@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
@@ -14,7 +13,7 @@ from nbflow.messages.facts import Facts, Failure
 from nbflow.notice import Notice, NoticeKind
 from nbflow.ports import FailedCell
 from nbflow.states import CAUSE_SENTENCES
-from nbflow.text import counted, join_names, with_offset
+from nbflow.text import counted, join_names, one_line, with_offset
 
 ICONS = {
     NoticeKind.FAILED: "✕",
@@ -29,8 +28,6 @@ ICONS = {
 
 NAMES = 12
 """Task names in a row, before the rest is counted."""
-
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 
 class Row(NamedTuple):
@@ -174,7 +171,3 @@ def local(at: datetime, zone: str) -> str:
 
 def _minute(at: datetime) -> datetime:
     return at.replace(second=0, microsecond=0)
-
-
-def one_line(text: str) -> str:
-    return _CONTROL.sub(" ", text).strip()

@@ -75,6 +75,11 @@ def test_values_stay_on_one_line() -> None:
     assert words.values_text({"a": "x\ny", "b": 1}) == "a=x y, b=1"
 
 
+def test_of_many_values_the_rest_is_counted() -> None:
+    assert words.values_text({f"n{n}": n for n in range(2000)}).endswith(", n18=18, n19=19 and 1980 more")
+    assert words.values_text({f"n{n}": n for n in range(20)}).endswith(", n18=18, n19=19")
+
+
 # --- nbflow init --------------------------------------------------------------------------------------------------
 
 

@@ -426,6 +426,15 @@ def test_a_run_that_failed_names_what_made_it_fail() -> None:
     assert why_run(two.live, Surroundings(now=two.now)) == f"run r1 failed: a {said}, b {said}."
 
 
+def test_what_a_notebook_says_stays_in_the_sentence() -> None:
+    play = started(chain(), "extract")
+    message = "\x1b[31mbad\x1b]0;title\x07\nsecond line\x00"
+    play.end("extract", AttemptState.FAILED, cause=Cause.ERROR, error=replace(VALUE_ERROR, message=message))
+    said = "failed: ValueError:  [31mbad ]0;title second line."
+    assert why(play.live, KEY("extract"), Surroundings(now=play.now)) == f"extract {said}"
+    assert why_run(play.live, Surroundings(now=play.now)) == f"run r1 failed: extract {said}"
+
+
 def test_a_run_that_was_cancelled_says_by_whom_and_why() -> None:
     whole = after(started(chain(), "extract"), CancelRequested(by="ada", note="too slow"))
     whole.end("extract", AttemptState.CANCELLED, cause=Cause.CANCELLED)
