@@ -20,7 +20,6 @@ from nbflow.errors import NotFound
 from nbflow.estimates import Estimate
 from nbflow.model import Pipeline, TaskKey
 from nbflow.run import Attempt
-from nbflow.states import TaskState
 from nbflow_app.format import zone_of
 from nbflow_app.frame import Frame
 from nbflow_app.layout import drawn_height, layout_of
@@ -77,8 +76,8 @@ def drawings(visit: Callable[[ZoneInfo], Visit], rooms: Rooms, frame: Frame) -> 
         pipeline = seen.api.definition(name).pipeline
         if pipeline is None:
             raise NotFound(f"pipeline '{name}' cannot be drawn")
-        waiting = {str(task): Node(state=TaskState.WAITING) for task in pipeline.tasks}
-        return _pane(graph_of(pipeline, waiting).figure)
+        plan = {str(name): Node(about=task.notebook) for name, task in pipeline.tasks.items()}
+        return _pane(graph_of(pipeline, plan).figure)
 
     def editor() -> pn.viewable.Viewable:
         """Empty: what it shows, its page gives it."""

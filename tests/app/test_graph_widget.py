@@ -203,3 +203,9 @@ class TestInABrowser:
         page.wait_for_function(f"{colour} == '{line.light}'")
         page.emulate_media(color_scheme="dark")
         page.wait_for_function(f"{colour} == '{line.dark}'")
+
+
+def test_a_task_of_a_pipeline_that_never_ran_does_not_claim_to_wait() -> None:
+    laid = layout(chain(1))
+    graph = Graph(laid, dict.fromkeys(laid.nodes, Node(about="a.ipynb")))
+    assert list(graph.figure.select_one({"name": "boxes"}).data_source.data["detail"]) == ["a.ipynb"]

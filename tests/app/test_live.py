@@ -210,3 +210,28 @@ def test_what_stands_below_a_drawing_does_not_move_when_it_is_drawn(page: Page, 
     route.continue_()
     expect(page.locator("#graph canvas").first).to_be_visible()
     assert page.evaluate(below) == pytest.approx(before, abs=1)
+
+
+def test_the_table_below_a_graph_says_what_the_graph_says_and_stays_with_its_run(page: Page, world: World) -> None:
+    run = world.begin()
+    page.goto("/pipelines/nightly")
+    state = page.locator("#tab tbody .nb-badge").first
+    expect(page.locator("#graph canvas").first).to_be_visible()
+    page.evaluate("window.drawn = document.querySelector('#graph > *')")
+    expect(state).to_have_text("running")
+    page.locator("#run").focus()
+    world.engine.drive(run.id)
+    world.run(extract=FAILS)
+    expect(page.locator("#run option")).to_have_count(2)
+    expect(state).to_have_text("success")
+    expect(page.locator("#run")).to_have_value(run.id)
+    assert page.evaluate("drawn === document.querySelector('#graph > *')"), "the graph is not drawn anew"
+
+
+def test_the_first_run_of_a_pipeline_comes_into_its_graph(page: Page, world: World) -> None:
+    page.goto("/pipelines/nightly")
+    expect(page.locator("#graph canvas").first).to_be_visible()
+    with page.expect_request(re.compile(r"/drawings/pipelines/nightly/autoload.js.*run=")):
+        world.run()
+    expect(page.locator("#graph canvas").first).to_be_visible()
+    expect(page.locator("#tab tbody .nb-badge").first).to_have_text("success")

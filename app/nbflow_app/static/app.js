@@ -29,7 +29,8 @@ function become(old, fresh, keeps = inUse) {
   for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name) && name !== "open") old.removeAttribute(name);
   for (const { name, value } of fresh.attributes) if (name !== "open" && old.getAttribute(name) !== value) old.setAttribute(name, value);
   refill(old, fresh, keeps);
-  if (!old.matches(FIELDS) || keeps(old)) return;
+  if (!old.matches(FIELDS)) return;
+  if (keeps(old)) { if (old.value !== was) old.value = was; return; }  // another choice may stand in its place
   if (/^(checkbox|radio)$/.test(old.type)) old.checked = fresh.checked; else if (old.value !== fresh.value) old.value = fresh.value;
   if (is_all && old.value !== was) old.select();
 }
@@ -55,7 +56,7 @@ function refill(old, fresh, keeps = inUse) {
     if (is_new && part.nodeType === Node.ELEMENT_NODE) frame(part);
   }
 }
-const framed = new WeakMap();  // places of outputs as they came, before a frame was put into them
+const framed = new WeakMap();  // places of outputs and drawings as they came, before something was put into them
 const named = (node) => node.getAttribute?.("id") ?? node.getAttribute?.("href") ?? "";  // a form's `id` may be a field of it
 const isAlike = (old, fresh) => old.nodeName === fresh.nodeName && named(old) === named(fresh)
   && (!framed.has(old) || framed.get(old) === fresh.outerHTML);
@@ -86,9 +87,15 @@ function renew(list, items, name, entry) {
 }
 const controls = (row) => [...row.querySelectorAll("a, button:not(:disabled)")];
 
+/* The address of what is shown: a page that was asked for the newest run goes on with the one that it chose. */
+function chosenAddress() {
+  const choice = main.querySelector("form[data-choose]");
+  return choice ? `${location.pathname}?${new URLSearchParams(new FormData(choice))}` : location.href;
+}
+
 /* Fetch an address and show its live parts. Only the last answer that was asked for is shown. */
 let asked = 0;
-async function refresh(address = location.href) {
+async function refresh(address = chosenAddress()) {
   const mine = asked += 1;
   const answer = await fetch(address, { headers: { Accept: "text/html" } });
   const text = answer.ok ? await answer.text() : "";
@@ -370,6 +377,7 @@ document.querySelector("[data-theme-switch]")?.addEventListener("click", () => {
 /* --- drawings: Panel applications that are drawn into their place ----------------------------------------------------- */
 
 function draw(place) {
+  framed.set(place, place.outerHTML);
   const [path, query] = place.dataset.drawing.split("?");
   const app = `${base}${path}`;
   const fields = new URLSearchParams(query);
@@ -378,7 +386,6 @@ function draw(place) {
   script.src = `${app}/autoload.js?${fields}`;
   document.body.append(script);
 }
-document.querySelectorAll("[data-drawing]").forEach(draw);
 
 /* --- an executed notebook --------------------------------------------------------------------------------------------- */
 
@@ -405,7 +412,9 @@ const near = new IntersectionObserver((seen) => {
   }
 }, { rootMargin: "200px" });
 function frame(part) {
-  for (const each of part.matches("[data-frame]") ? [part] : part.querySelectorAll("[data-frame]")) near.observe(each);
+  const all = (places) => part.matches(places) ? [part] : part.querySelectorAll(places);
+  for (const each of all("[data-frame]")) near.observe(each);
+  for (const each of all("[data-drawing]")) draw(each);
 }
 frame(document.body);
 addEventListener("message", (event) => {

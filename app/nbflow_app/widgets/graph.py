@@ -47,7 +47,9 @@ WANTED = (TaskState.FAILED, TaskState.RUNNING, TaskState.RETRY_WAIT, TaskState.Q
 class Node:
     """A task as the graph shows it."""
 
-    state: TaskState
+    state: TaskState = TaskState.WAITING
+    about: str = ""
+    """What it says where no run gives it a state."""
     label: str = ""
     """Empty: the task's name."""
     took: str = ""
@@ -57,7 +59,7 @@ class Node:
 
     @property
     def detail(self) -> str:
-        return " · ".join(filter(None, (theme.label_of(self.state), self.took)))
+        return self.about or " · ".join(filter(None, (theme.label_of(self.state), self.took)))
 
 
 class Graph:
@@ -189,7 +191,7 @@ def _texts(name: str, node: Node) -> dict[str, str]:
     return {
         "label": looks.fitted(node.label or name, boxes.TEXT_WIDTH, size=boxes.NAME_SIZE, bold=True),
         "state": f"@{node.state}",
-        "detail": node.detail,
+        "detail": looks.fitted(node.detail, boxes.TEXT_WIDTH, size=boxes.DETAIL_SIZE),
         "why": node.why,
     }
 
