@@ -20,6 +20,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from nbflow.api import Caller, Role
+from nbflow.errors import advised
 from nbflow.notebooks.render.prose import prose_html
 from nbflow.notebooks.render.styles import stylesheet
 from nbflow.states import in_words
@@ -54,7 +55,13 @@ class Frame:
             jupyter=(jupyter or Jupyter(Path())).link,
         )
         self._env.filters.update(
-            words=in_words, seconds=seconds_text, size=size_text, value=value_text, breakable=breakable, prose=prose
+            words=in_words,
+            seconds=seconds_text,
+            size=size_text,
+            value=value_text,
+            breakable=breakable,
+            prose=prose,
+            advised=lambda error: prose(advised(error.message, error.hint)),
         )
 
     def url(self, *parts: str, **fields: Any) -> str:

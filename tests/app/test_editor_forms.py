@@ -282,6 +282,11 @@ def test_a_schedule_has_its_next_runs_with_their_offset(world: World) -> None:
     assert "every day at 02:00" in [each.text for each in page.soup.select("#crons option")]
 
 
+def test_a_schedule_that_is_not_understood_shows_no_runs_of_the_one_before(world: World) -> None:
+    said = world.page(PIPELINE, **fill(world, PIPELINE, schedule__cron="61 2 * * *")).part("coming")
+    assert said.startswith("schedule.cron: minute '61' is not understood")
+
+
 @pytest.mark.parametrize(
     ("fields", "said"),
     [

@@ -193,3 +193,12 @@ def test_the_editor_fits_and_is_accessible(
                 found.append(f"{view} is {seen} pixels wide")
             found += [f"{view}: {problem}" for problem in serious(page, "#canvas")]
     assert found == [], "\n".join(found)
+
+
+def test_the_task_whose_form_is_opened_from_the_list_is_chosen_on_the_canvas(page: Page, running: Running, name: str) -> None:
+    page.goto(f"{running.base}/pipelines/{name}/edit")
+    page.wait_for_function("window.nbflow?.canvas?.sight.width")
+    page.evaluate("nbflow.canvas.select(['extract'])")
+    page.locator("#tasks a[href$='/tasks/report']").click()
+    expect(page.locator("#form h1")).to_have_text("report")
+    page.wait_for_function("nbflow.canvas.names.join() === 'report'")

@@ -218,10 +218,11 @@ def _page(visit: Visit, error: NbflowError | None) -> Page:
 
 
 def _tried(visit: Visit, form: _Form) -> tuple[str, NbflowError | None]:
+    """The text that the fields would make; empty where they are refused, and why."""
     try:
         return visit.api.try_draft(visit.part("pipeline"), list(_changes(visit, form))), None
     except NbflowError as error:
-        return form.view.draft.text, error
+        return "", error
 
 
 def _said(text: str, now: datetime) -> tuple[str, list[str]]:

@@ -16,6 +16,8 @@ const made = (tag, about = {}, ...inside) => {
 };
 /* A sentence: what it has between backticks is code. */
 const prose = (text) => text.split(/`([^`\n]+)`/).map((part, at) => at % 2 ? made("code", { textContent: part }) : part);
+/* What a server says no with, as sentences. */
+const sentence = ({ error, hint }) => [error, hint].filter(Boolean).map((part) => (/[.?!]$/.test(part) ? part : `${part}.`)).join(" ");
 const typing = () => /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement?.tagName ?? "");
 
 /* --- staying fresh ----------------------------------------------------------------------------------------------- */
@@ -324,7 +326,7 @@ document.addEventListener("submit", async (event) => {
     place.className = "nb-note nb-failed"; place.setAttribute("role", "alert");
     form.querySelector("footer").before(place);
   }
-  place.replaceChildren(...prose(told ? [told.error, told.hint].filter(Boolean).join(" ") : "The server does not answer. Nothing may have been done; look at the page before you try again."));
+  place.replaceChildren(...prose(told ? sentence(told) : "The server does not answer. Nothing may have been done; look at the page before you try again."));
 });
 
 /* --- keyboard --------------------------------------------------------------------------------------------------------- */

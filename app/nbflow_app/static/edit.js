@@ -80,10 +80,6 @@ function offline(is) {
   if (!is && banner) { banner.remove(); banner = null; }
 }
 
-function sentence({ error, hint }) {
-  return [error, hint].filter(Boolean).map((part) => (/[.?!]$/.test(part) ? part : `${part}.`)).join(" ");
-}
-
 function complain(text) {
   byId("refused").replaceChildren(...prose(text));
   byId("refused").hidden = !text;
@@ -112,7 +108,7 @@ function show(next) {
   shown += 1;
   if (spoken !== sheet.version) {
     spoken = sheet.version;
-    byId("said").textContent = sheet.said;
+    if (shown > 1 || sheet.said) byId("said").textContent = sheet.said;  // before that the page says what led here
     if (typed !== NONE) complain("");
   }
   byId("undo").disabled = !sheet.can_undo;
@@ -159,7 +155,7 @@ function showTasks() {
   });
   renew(byId("tasks"), tasks, (task) => task.name, ({ name, about, look }) => {
     const link = made("a", { href: `${here}/tasks/${name}`, className: look }, made("strong", { textContent: name }), made("small", { textContent: about }));
-    link.dataset.side = "";
+    link.dataset.side = name;
     return made("li", {}, link);
   });
 }
@@ -283,8 +279,8 @@ document.addEventListener("nbflow-select", ({ detail: { names, edge } }) => {
 });
 byId("copy").addEventListener("click", () => window.nbflow.canvas.duplicate());
 byId("delete").addEventListener("click", () => window.nbflow.canvas.remove());
-KEYS.push(["Ctrl-Z  Ctrl-Y", "undo and redo"], ["Ctrl  ← ↑ → ↓", "on the canvas: from task to task"], ["← ↑ → ↓", "move what is chosen"],
-  ["c", "connect the task to another"], ["Ctrl-D", "copy"], ["Ctrl-A", "choose all"], ["Delete", "take out"]);
+KEYS.push(["Ctrl+S", "save"], ["Ctrl+Z  Ctrl+Y", "undo and redo"], ["Ctrl  ← ↑ → ↓", "on the canvas: from task to task"], ["← ↑ → ↓", "move what is chosen"],
+  ["c", "connect the task to another"], ["Ctrl+D", "copy"], ["Ctrl+A", "choose all"], ["Delete", "take out"]);
 document.addEventListener("nbflow-canvas", () => window.nbflow.canvas.show(sheet));
 document.addEventListener("nbflow:news", () => { if (!orders.length && typed === null) look(); });
 
@@ -315,7 +311,7 @@ document.addEventListener("keydown", (event) => {
 });
 
 /* What the other scripts of the page may use; `arrived` is when all that was done here has. */
-window.nbflow = Object.assign(window.nbflow ?? {}, { editor: { edit: edits, look, offer, complain, sentence, arrived: send, get sheet() { return sheet; } } });
+window.nbflow = Object.assign(window.nbflow ?? {}, { editor: { edit: edits, look, offer, complain, arrived: send, get sheet() { return sheet; } } });
 
 show(sheet);
 flush();

@@ -76,10 +76,15 @@ function close(goes = true) {
   place?.focus({ preventScroll: true });
 }
 
+/* The task whose form is open is the one that is chosen, or Delete would take out another one. */
+async function openFrom(link) {
+  if (await open(link.href) && link.dataset.side) window.nbflow.canvas?.select([link.dataset.side]);
+}
+
 document.addEventListener("click", (event) => {
   if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
   const link = event.target.closest("a[data-side]");
-  if (link) { event.preventDefault(); opener = [link, link.href]; open(link.href); }
+  if (link) { event.preventDefault(); opener = [link, link.href]; openFrom(link); }
   if (event.target.closest("#form [data-close]")) { event.preventDefault(); close(); }
 });
 document.addEventListener("nbflow-open", async ({ detail: { task, key } }) => {
@@ -139,7 +144,7 @@ async function send(form, fields) {
     return false;
   }
   const told = await answer.json();
-  if (!answer.ok) { editor.complain(editor.sentence(told)); return false; }
+  if (!answer.ok) { editor.complain(sentence(told)); return false; }
   if (mine === wanted) {
     quiet();
     const stays = fields.get("do") === "apply";

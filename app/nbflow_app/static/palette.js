@@ -156,7 +156,7 @@ byId("palette-form").addEventListener("submit", async (event) => {
   }).catch(() => null);
   const told = await answer?.json().catch(() => null);
   refused.hidden = Boolean(answer?.ok);
-  if (!answer?.ok) { refused.replaceChildren(...prose(told ? [told.error, told.hint].filter(Boolean).join(" ") : "The server does not answer.")); return; }
+  if (!answer?.ok) { refused.replaceChildren(...prose(told ? sentence(told) : "The server does not answer.")); return; }
   byId("palette-begin").open = false;
   byId("palette-path").value = "";
   search.value = "";
