@@ -195,7 +195,9 @@ def test_the_editor_fits_and_is_accessible(
     assert found == [], "\n".join(found)
 
 
-def test_the_task_whose_form_is_opened_from_the_list_is_chosen_on_the_canvas(page: Page, running: Running, name: str) -> None:
+def test_the_task_whose_form_is_opened_from_the_list_is_chosen_on_the_canvas(
+    page: Page, running: Running, name: str
+) -> None:
     page.goto(f"{running.base}/pipelines/{name}/edit")
     page.wait_for_function("window.nbflow?.canvas?.sight.width")
     page.evaluate("nbflow.canvas.select(['extract'])")

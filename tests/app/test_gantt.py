@@ -154,3 +154,12 @@ def test_in_a_browser_bars_grow_and_a_tap_opens_the_task(chromium: Browser, tmp_
         })()""")
         page.mouse.click(x, y)
         page.wait_for_function("location.hash == '#/tasks/extract'")
+
+
+def test_the_times_below_are_written_as_durations_are_elsewhere(chromium: Browser) -> None:
+    gantt = Gantt(TASKS, BEGIN, course(50, DONE))
+    page = chromium.new_page()
+    code = gantt.figure.xaxis[0].formatter.code
+    said = page.evaluate(f"[-1, 0, 45, 75, 120, 150, 3600, 9000].map(tick => {{{code}}})")
+    page.close()
+    assert said == ["", "0 s", "45 s", "75 s", "2 min", "2 min 30 s", "60 min", "2 h 30 min"]

@@ -235,3 +235,14 @@ def test_the_first_run_of_a_pipeline_comes_into_its_graph(page: Page, world: Wor
         world.run()
     expect(page.locator("#graph canvas").first).to_be_visible()
     expect(page.locator("#tab tbody .nb-badge").first).to_have_text("success")
+
+
+def test_the_timeline_comes_when_the_run_that_is_looked_at_starts(page: Page, world: World) -> None:
+    run = world.api().create_run("nightly").id
+    page.goto(f"/pipelines/nightly/runs/{run}")
+    expect(page.locator("#head")).to_contain_text("queued")
+    expect(page.locator("#times")).to_have_count(0)
+    world.engine.own(run)
+    world.step()
+    world.step()
+    expect(page.locator("#times canvas").first).to_be_visible()

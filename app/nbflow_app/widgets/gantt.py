@@ -45,10 +45,13 @@ RUNS = -1.0
 """The end of an attempt that has none yet."""
 
 _TELL_SECONDS = """
-  const whole = (seconds, unit, name) => `${Math.round(seconds / unit * 10) / 10} ${name}`
+  const both = (unit, name, part, of) => {
+    const whole = Math.floor(tick / unit), rest = Math.round(tick % unit / part)
+    return `${whole} ${name}${rest ? ` ${rest} ${of}` : ""}`
+  }
   if (tick < 0) return ""
-  if (tick < 60) return whole(tick, 1, "s")
-  return tick < 7200 ? whole(tick, 60, "min") : whole(tick, 3600, "h")
+  if (tick < 120) return `${Math.round(tick)} s`
+  return tick < 7200 ? both(60, "min", 1, "s") : both(3600, "h", 60, "min")
 """
 
 
