@@ -103,9 +103,12 @@ class OneRun:
         visit = self.visit()
         view = visit.api.status(self.run)
         keys = {change.key for change in changes if change.key is not None}
+        is_run = any(change.key is None for change in changes)
+        if is_run:  # each that waits may wait for something else now
+            keys |= {key for key, task in view.tasks.items() if not task.state.is_terminal}
         parts, now = run_page.patches(visit, self.frame, view, keys, self._foreseen(visit, view))
         self.pulse = PROGRESS if any(row.state is TaskState.RUNNING for row in now.rows) else 0
-        return News(parts=parts, run=now, refresh=any(change.key is None for change in changes))
+        return News(parts=parts, run=now, refresh=is_run)
 
     def _foreseen(self, visit: Visit, view: RunView) -> Estimate | None:
         """When it will end; of a large run not worked out anew for every change."""

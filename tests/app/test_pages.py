@@ -107,6 +107,15 @@ def test_another_run_can_be_chosen(world: World) -> None:
     assert [row[1] for row in rows] == ["success", "success", "success"]
 
 
+def test_runs_for_one_date_are_told_from_each_other_by_their_time(world: World) -> None:
+    world.pipeline()
+    world.run()
+    world.clock.advance(timedelta(minutes=5))
+    world.run()
+    choices = [each.text for each in world.page("/pipelines/nightly").soup.select("#run option")]
+    assert choices == ["2026-04-01 · success · 09:05", "2026-04-01 · success · 09:00"]
+
+
 def test_the_next_five_ticks_have_their_offset(world: World) -> None:
     world.pipeline()
     text = world.page("/pipelines/nightly").part("facts")

@@ -46,6 +46,17 @@ def test_rows_that_wait_for_what_changed_are_told_too(world: World) -> None:
     assert subject.news(changes).parts.keys() == {"head", "task-extract", "task-clean", "task-report"}
 
 
+def test_all_that_wait_are_told_when_their_run_starts(world: World) -> None:
+    run = world.api().create_run("nightly")
+    after = world.store.latest_change()
+    subject = watched(world, f"run:{run.id}")
+    world.engine.own(run.id)
+    world.step()
+    world.step()
+    told = subject.news(list(world.store.changes(after)))
+    assert "waits for clean" in told.parts["task-report"]
+
+
 def test_changes_of_other_runs_and_pipelines_concern_nobody_else(world: World) -> None:
     mine = world.run("nightly")
     after = world.store.latest_change()

@@ -74,6 +74,7 @@ class Earlier:
     run: str
     run_date: str
     state: TaskState
+    started: Markup
     took: str
 
 
@@ -187,6 +188,7 @@ def _earlier(visit: Visit, view: RunView, key: TaskKey) -> list[Earlier]:
                     run=run.id,
                     run_date=run.run_date.isoformat(),
                     state=task.state,
+                    started=visit.time(task.started_at),
                     took=took(task.started_at, task.ended_at),
                 )
             )

@@ -12,10 +12,11 @@ from nbflow import graph
 from nbflow.api import PipelineView, RunView, next_ticks
 from nbflow.errors import Problem
 from nbflow.model import Pipeline, TaskKey, TaskName
+from nbflow.run import Run
 from nbflow.schedule.words import schedule_text
 from nbflow.states import TaskState
 from nbflow.text import with_offset
-from nbflow_app.format import percent
+from nbflow_app.format import percent, short_time
 from nbflow_app.layout import drawn_height
 from nbflow_app.pages.bars import MOST, bars, success_rate
 from nbflow_app.pages.pipelines import schedule_zone
@@ -94,10 +95,15 @@ def _graph(visit: Visit, view: PipelineView) -> dict[str, Any]:
     shown = seen.stored.pipeline if seen else pipeline
     return {
         "run": seen.run if seen else None,
-        "choices": [(run.id, f"{run.run_date} · {run.state}") for run in view.last_runs],
+        "choices": [(run.id, f"{run.run_date} · {run.state} · {_began(visit, run)}") for run in view.last_runs],
         "tasks": list(_tasks(visit, shown, seen)) if shown else [],
         "graph_height": drawn_height(shown) if shown else 0,
     }
+
+
+def _began(visit: Visit, run: Run) -> str:
+    """What tells it from others for the same date."""
+    return short_time(run.started_at or run.created_at, visit.zone, visit.now)
 
 
 def _tasks(visit: Visit, pipeline: Pipeline, seen: RunView | None) -> Iterable[TaskRow]:
