@@ -246,3 +246,10 @@ def test_the_timeline_comes_when_the_run_that_is_looked_at_starts(page: Page, wo
     world.step()
     world.step()
     expect(page.locator("#times canvas").first).to_be_visible()
+
+
+def test_a_connection_that_is_lost_while_something_is_said_is_looked_for_as_well(page: Page) -> None:
+    page.route("**/healthz", lambda route: route.fulfill(json={}))
+    page.goto("/pipelines/nightly")
+    page.evaluate("window.before = true; say('Triggered'); lost()")
+    page.wait_for_function("!window.before")

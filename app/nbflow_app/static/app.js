@@ -160,7 +160,6 @@ addEventListener("pageshow", (event) => { if (event.persisted) location.reload()
 /* Say so, ask until the server answers, then load the page again: all that was chosen is in its address. What is typed
    into a form is not, so that a form that is open is waited for. */
 function lost() {
-  if (document.querySelector(".nb-banner")) return;
   const banner = say("Connection lost. Trying again…");
   const ask = async () => {
     const answer = await fetch(`${base}/healthz`, { cache: "no-store" }).catch(() => null);
@@ -172,12 +171,12 @@ function lost() {
   setTimeout(ask, 500);
 }
 
+/* One above the other where several are said. */
 function say(text) {
-  const banner = document.createElement("div");
-  banner.className = "nb-banner";
+  const all = document.querySelector(".nb-banners") ?? document.body.appendChild(made("div", { className: "nb-banners" }));
+  const banner = made("p", { className: "nb-banner", textContent: text });
   banner.setAttribute("role", "status");
-  banner.textContent = text;
-  document.body.append(banner);
+  all.append(banner);
   return banner;
 }
 
