@@ -123,6 +123,22 @@ def test_the_next_five_ticks_have_their_offset(world: World) -> None:
     assert "Mon 2026-04-06 02:00 +02:00" in text
 
 
+def test_a_pipeline_that_is_paused_has_no_next_tick(world: World) -> None:
+    world.pipeline()
+    world.seen("nightly")
+    world.api().pause("nightly", note="the source moves")
+    text = world.page("/pipelines/nightly").part("facts")
+    assert "paused the source moves" in text
+    assert "Next" not in text
+
+
+def test_a_pipeline_that_never_ran_says_what_starts_it(world: World) -> None:
+    world.pipeline()
+    assert "wait for its schedule" in world.page("/pipelines/nightly", tab="runs").text
+    world.pipeline("name: byhand\ntasks: {a: {notebook: a.ipynb}}\n")
+    assert "started by hand" in world.page("/pipelines/byhand", tab="runs").text
+
+
 def test_the_manifest_has_every_problem_at_its_line(world: World) -> None:
     world.pipeline(BROKEN)
     page = world.page("/pipelines/weekly")

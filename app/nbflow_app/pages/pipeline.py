@@ -82,7 +82,7 @@ def show(visit: Visit) -> Page:
 
 def _coming(visit: Visit, view: PipelineView, pipeline: Pipeline | None) -> list[tuple[Markup, str]]:
     """The next ticks: as the viewer's clock and as the schedule's shows them."""
-    if pipeline is None or pipeline.schedule is None:
+    if pipeline is None or pipeline.schedule is None or (view.standing and view.standing.paused_at):
         return []
     ticks = next_ticks(view.definition, visit.now, COMING)
     return [(visit.time(tick.instant, schedule_zone(pipeline)), with_offset(tick.local)) for tick in ticks]
