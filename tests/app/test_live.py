@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from app_server import Running, served
-from app_world import FAILS, World, ran
+from app_world import CHAIN, FAILS, World, ran
 from making import eventually
 from nbformat.v4 import new_output
 from playwright.sync_api import Page, Route, expect
@@ -54,13 +54,12 @@ def test_a_row_that_comes_in_does_not_slide_under_a_press(page: Page, world: Wor
 
 
 def test_what_is_selected_and_what_was_opened_stays(page: Page, world: World) -> None:
-    world.seen("nightly")
     page.goto("/pipelines/nightly")
     page.locator("#facts summary").click()
     page.evaluate("getSelection().selectAllChildren(document.querySelector('#facts dd'))")
-    world.api().pause("nightly", note="the source moves")
+    world.pipeline(CHAIN.replace("Europe/Berlin", "Europe/Berlin, start: 2026-03-01"))
     page.evaluate("refresh()")
-    expect(page.locator("#facts")).to_contain_text("the source moves")
+    expect(page.locator("#facts")).to_contain_text("from 2026-03-01")
     expect(page.locator("#facts details")).to_have_attribute("open", "")
     assert "every day at 02:00" in page.evaluate("String(getSelection())")
 
@@ -253,3 +252,9 @@ def test_a_connection_that_is_lost_while_something_is_said_is_looked_for_as_well
     page.goto("/pipelines/nightly")
     page.evaluate("window.before = true; say('Triggered'); lost()")
     page.wait_for_function("!window.before")
+
+
+def test_no_drawing_takes_the_focus_of_the_keyboard_for_nothing(page: Page, world: World) -> None:
+    page.goto(f"/pipelines/nightly/runs/{world.run().id}")
+    for place in ("#graph", "#times"):
+        expect(page.locator(f"{place} .bk-events")).to_have_attribute("tabindex", "-1")

@@ -1,14 +1,15 @@
 // The bars in the browser: the colours of the theme, the clock, links. What it changes stays in the browser.
 
 let view = null
-export default (args, from, data) => {
-  view ??= new View(args)
+export default (args, from, data, {index}) => {
+  view ??= new View(args, index)
   if (from.type === "TapTool") view.open(data)
 }
 
 class View {
-  constructor(args) {
+  constructor(args, index) {
     Object.assign(this, args)
+    index.find_one(this.plot).canvas_view.events_el.tabIndex = -1 // it has no keys
     this.loaded = performance.now()
     follow_theme(this.themes, theme => this.paint(theme))
     this.tick()

@@ -12,7 +12,9 @@ class View {
     Object.assign(this, args)
     const [width, height] = this.size
     this.sight = new Sight(this.plot, () => ({left: 0, right: width, low: -height, high: 0}), () => this.moved())
-    this.minimap = new Minimap(index.find_one(this.plot), this.sight, () => this.spots(), this.boxSize)
+    const view = index.find_one(this.plot)
+    view.canvas_view.events_el.tabIndex = -1 // it has no keys
+    this.minimap = new Minimap(view, this.sight, () => this.spots(), this.boxSize)
     follow_theme(this.themes, theme => this.paint(theme))
     this.boxes.data_source.connect(this.boxes.data_source.patching, () => this.minimap.draw())
   }
