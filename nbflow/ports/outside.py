@@ -99,6 +99,10 @@ class Workspace(Protocol):
         """
         ...
 
+    def unreachable(self, file: str) -> Definition | None:
+        """A manifest that `definitions` does not have, because the system does not say whether it is there."""
+        ...
+
     def load(self, name_or_path: str, *, given: Collection[str] = (), thorough: bool = False) -> Definition:
         """One pipeline by name, folder, manifest or `.ipynb`. Raises NotFound with the nearest name.
 

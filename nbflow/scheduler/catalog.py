@@ -120,6 +120,8 @@ class Catalog:
                 self._aside.try_with(each.pipeline.name, now, see, otherwise=None)
         for standing in standings.values():
             found = broken.get(standing.path)
+            if found is None and not standing.is_removed and (found := self._workspace.unreachable(standing.path)):
+                self.problems += found.problems
             is_its_own = found is not None and (not standing.is_removed or found.name == standing.pipeline)
             hold_on = partial(self._hold_on, leader, standing, found if is_its_own else None, now)
             self._aside.try_with(standing.pipeline, now, hold_on, otherwise=None)

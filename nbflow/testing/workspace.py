@@ -18,6 +18,7 @@ class FakeWorkspace:
 
     def __init__(self, *pipelines: Pipeline) -> None:
         self._definitions: dict[str, Definition] = {}
+        self._hidden: dict[str, Definition] = {}
         self._edition = 0
         for each in pipelines:
             self.put(each)
@@ -39,6 +40,11 @@ class FakeWorkspace:
             name, Definition(path=path, pipeline=None, problems=(problem,), file=file, text="?", name=name)
         )
 
+    def hide(self, name: str) -> None:
+        """Keep anybody from seeing whether the manifest is there."""
+        self._hidden[f"{name}/pipeline.yaml"] = self.spoil(name)
+        self.remove(name)
+
     def remove(self, name: str) -> None:
         del self._definitions[name]
         self._edition += 1
@@ -53,6 +59,9 @@ class FakeWorkspace:
 
     def definitions(self, *, thorough: bool = False) -> Sequence[Definition]:
         return [self._definitions[name] for name in sorted(self._definitions)]
+
+    def unreachable(self, file: str) -> Definition | None:
+        return self._hidden.get(file)
 
     def load(self, name_or_path: str, *, given: Collection[str] = (), thorough: bool = False) -> Definition:
         if name_or_path not in self._definitions:

@@ -66,6 +66,16 @@ class FolderWorkspace:
         found = [*manifests, *self._missing_folders(), *misnamed]
         return sorted(found, key=lambda each: (each.name, each.path))
 
+    def unreachable(self, file: str) -> Definition | None:
+        path = self._project / file
+        try:
+            path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError:  # a folder above it may not be entered, or its file system does not answer
+            return self._reader.manifests([path])[0]
+        return None
+
     def load(self, name_or_path: str, *, given: Collection[str] = (), thorough: bool = False) -> Definition:
         """One pipeline; a name goes before a path, and a notebook alone is a pipeline of one task."""
         manifests = self._manifests()

@@ -369,6 +369,18 @@ def test_a_removed_pipeline_starts_nothing_and_begins_anew_when_it_comes_back(
     assert gone.startswith("pipeline nightly starts no more runs:")
 
 
+def test_a_pipeline_whose_folder_cannot_be_entered_is_not_gone() -> None:
+    machine = Machine(scheduled())
+    process = machine.start()
+    process.step()
+    machine.workspace.hide("nightly")
+    process = machine.start()
+    go_to(process, at(31))
+    process.step(SECOND)
+    assert not machine.store.standings()["nightly"].is_removed
+    assert machine.keys() == ["2026-03-31T02:00:00Z"]
+
+
 def test_a_changed_schedule_starts_from_now() -> None:
     machine = Machine(scheduled())
     process = machine.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,24 @@ def test_a_configured_folder_that_may_not_be_read_is_a_problem(project: Path, mo
     monkeypatch.setattr(os, "walk", lambda _: iter(()))  # as it goes about a folder that it may not read
     (broken,) = workspace(project, pipelines=("notebooks",)).definitions()
     assert problems(broken) == ["nbflow.toml:1:1: pipelines names the folder 'notebooks', which may not be read"]
+
+
+def test_a_manifest_in_a_folder_that_may_not_be_entered_is_not_gone(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = one(project / "d", "daily").relative_to(project).as_posix()
+    space, look = workspace(project), os.stat
+
+    def refuse(path: Any, **options: Any) -> os.stat_result:
+        if Path(path) == project / file:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return look(path, **options)
+
+    assert space.unreachable(file) is space.unreachable("e/pipeline.yaml") is space.unreachable(f"{file}/x") is None
+    monkeypatch.setattr(os, "stat", refuse)
+    hidden = space.unreachable(file)
+    assert hidden is not None
+    assert (hidden.pipeline, problems(hidden)) == (None, [f"{file}:1:1: this cannot be read: Permission denied"])
 
 
 def test_an_empty_project_has_no_definitions(project: Path) -> None:
