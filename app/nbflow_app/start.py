@@ -74,7 +74,7 @@ async def _serve(
     except OSError as error:
         raise Unavailable(
             f"cannot listen on {place.host}:{place.port}: {error.strerror}",
-            hint="Name another port: nbflow app --port 5007.",
+            hint="Name another with --port, or as server.port in nbflow.toml.",
         ) from None
     for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(each, stopping.set)

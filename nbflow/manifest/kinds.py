@@ -120,7 +120,7 @@ def duration(more: str = "", *, least: timedelta = timedelta(0)) -> Kind:
         return f"Write {value}s." if is_number and value >= least.total_seconds() else ""
 
     schema: Schema = {"type": "string", "pattern": r"^(?=\d)(\d+d)?(\d+h)?(\d+m)?(\d+(\.\d{1,6})?s)?$"}
-    return _single(f"a duration{more} such as 30s, 2m or 1h30m", convert, schema, advise)
+    return _single(f"a duration{more} such as 90s, 5m or 1h30m", convert, schema, advise)
 
 
 DURATION = duration()
