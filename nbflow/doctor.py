@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from nbflow.api import Check, SchedulerView
-from nbflow.errors import NbflowError
+from nbflow.errors import InvalidInput, NbflowError
 from nbflow.ports import MessageState, Outbox, Workspace
 from nbflow.settings import STATE
 from nbflow.text import counted, fault, join_names, seconds_text
@@ -154,11 +154,14 @@ def _sockets() -> Check:
 
 
 def _secrets(path: Path) -> Check:
+    from nbflow.notebooks.environment import read_secrets_file
+
     if not path.exists():
         return Check(name="secrets", is_fine=True, message=f"none ({path} does not exist)")
-    if path.stat().st_mode & 0o077:
-        hint = f"chmod 600 {path}"
-        return Check(name="secrets", is_fine=False, message=f"{path} can be read by others", hint=hint)
+    try:
+        read_secrets_file(path)
+    except InvalidInput as error:
+        return Check(name="secrets", is_fine=False, message=f"{path}: {error.message}", hint=error.hint)
     return Check(name="secrets", is_fine=True, message=str(path))
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from nbflow.errors import InvalidInput
 from nbflow.notebooks.mask import SHORTEST
 from nbflow.run import StartAttempt
+from nbflow.text import fault
 
 PREFIX = "NBFLOW_"
 SECRET_PREFIX = "NBFLOW_SECRET_"
@@ -84,9 +85,11 @@ def _variable_of(name: str) -> str:
 
 def _read_file(inherited: Mapping[str, str]) -> Mapping[str, object]:
     project = inherited.get(PROJECT)
-    if project is None:
-        return {}
-    path = Path(project) / ".nbflow" / "secrets.toml"
+    return read_secrets_file(Path(project) / ".nbflow" / "secrets.toml") if project else {}
+
+
+def read_secrets_file(path: Path) -> Mapping[str, object]:
+    """What is in it; nothing where there is none. Raises InvalidInput, also where it is not its reader's alone."""
     try:
         with path.open("rb") as file:
             about = os.fstat(file.fileno())
@@ -100,4 +103,4 @@ def _read_file(inherited: Mapping[str, str]) -> Mapping[str, object]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        raise InvalidInput(f"it cannot be read: {error}", where=str(path)) from error
+        raise InvalidInput(f"it cannot be read: {fault(error)}", where=str(path)) from error

@@ -142,6 +142,16 @@ def test_secrets_that_others_can_read(tmp_path: Path) -> None:
     assert look(tmp_path)["secrets"].is_fine
 
 
+def test_secrets_that_no_task_could_read(tmp_path: Path) -> None:
+    secrets = tmp_path / ".nbflow" / "secrets.toml"
+    secrets.parent.mkdir()
+    secrets.touch(0o600)
+    secrets.write_text("stripe_key =")
+    found = look(tmp_path)["secrets"]
+    assert not found.is_fine
+    assert found.message.startswith(f"{secrets}: it cannot be read: Invalid value")
+
+
 def test_a_manifest_that_cannot_be_used(tmp_path: Path) -> None:
     manifest = tmp_path / "notebooks" / "pipeline.yaml"
     manifest.parent.mkdir()
