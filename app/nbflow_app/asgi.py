@@ -24,7 +24,7 @@ class AsgiHandler(RequestHandler):
     def initialize(self, app: Asgi, prefix: str = "") -> None:
         self._app, self._prefix = app, prefix
         self._gone = asyncio.Event()
-        self._body_is_read = False
+        self._body_is_read = self._is_answered = False
 
     def check_xsrf_cookie(self) -> None:
         """Left to the application."""
@@ -33,7 +33,11 @@ class AsgiHandler(RequestHandler):
         self._gone.set()
 
     async def _pass_on(self, *_: str) -> None:
-        await self._app(self._scope(), self._receive, self._send)
+        try:
+            await self._app(self._scope(), self._receive, self._send)
+        except Exception:  # Starlette answers what nobody foresaw, and raises it again for the server to see
+            if not self._is_answered:
+                raise
 
     get = head = post = put = patch = delete = options = _pass_on
 
@@ -73,3 +77,5 @@ class AsgiHandler(RequestHandler):
                 self.write(body)
             if message.get("more_body"):
                 await self.flush()
+            else:
+                self._is_answered = True

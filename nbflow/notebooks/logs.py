@@ -14,6 +14,7 @@ from nbflow.notebooks.events import read_events
 from nbflow.notebooks.folder import AttemptFolder
 from nbflow.ports import FailedCell, Happened, Progress
 from nbflow.run import Attempt
+from nbflow.text import fault
 
 TAIL = 64 * 1024
 """Bytes of `events.jsonl` that are searched from its end for the latest cell; the whole file is the last resort."""
@@ -37,7 +38,7 @@ class FolderLogs:
         except FileNotFoundError:
             raise NotFound(f"there is no executed notebook at {path}", hint="The attempt has not begun.") from None
         except Exception as error:  # cut off by a power failure, somebody else's, or edited since
-            reason = f"{type(error).__name__}: {error}"
+            reason = fault(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
             raise NotFound(f"the executed notebook at {path} cannot be read: {reason}") from error
 
     def failing_cell(self, attempt: Attempt, pipeline: PipelineName, *, lines: int) -> FailedCell | None:

@@ -68,6 +68,26 @@ def test_an_answer_without_a_body_has_none() -> None:
         assert (answer.code, answer.body) == (status, b"")
 
 
+def test_the_answer_to_a_fault_is_the_application_s() -> None:
+    answers, _ = answering(500, b'{"error": "this is not expected"}', (b"content-type", b"application/json"))
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await answers(scope, receive, send)
+        raise RuntimeError
+
+    answer = asyncio.run(asked(app, "/api/v1/runs"))
+    assert (answer.code, answer.body) == (500, b'{"error": "this is not expected"}')
+    assert answer.headers["Content-Type"] == "application/json"
+
+
+def test_a_fault_before_the_answer_is_whole_is_no_success() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise RuntimeError
+
+    assert asyncio.run(asked(app, "/api/v1/runs")).code == 500
+
+
 def test_an_answer_arrives_bit_by_bit_as_it_is_given() -> None:
     arrived: list[bytes] = []
     goes_on = asyncio.Event()
