@@ -12,8 +12,9 @@ point, or `name:victim`:
 The points, in the order in which a scheduled run and its attempts pass them: scheduler.before_fire,
 scheduler.after_fire, scheduler.before_begin_item, engine.before_save, store.before_commit, engine.after_save,
 executor.prepared, executor.spawned, guard.locked, guard.begun, guard.forked, runner.started, runner.kernel_started,
-runner.cell_start, runner.cell_end, runner.before_outcome, runner.after_outcome, guard.runner_ended, guard.swept,
-guard.sealed, guard.done. Of those who work beside: courier.claimed, courier.sent, housekeeping.rows_removed.
+runner.cell_start, runner.cell_end, runner.before_outcome, runner.after_outcome, runner.parted, guard.runner_ended,
+guard.swept, guard.sealed, guard.done. Of those who work beside: courier.claimed, courier.sent,
+housekeeping.rows_removed.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 SETTINGS = frozenset({START, PRELOAD, IDLE, SPARE})
 STATUS, LIFELINE, RUNNER = 3, 4, 5
 """Where a guard finds its pipes, and a spare one the way to its runner."""
-LOCK, PULSE = 4, 5
+LOCK, TIE = 4, 5
 """Where a runner that was forked ahead finds what its guard gives it besides."""
 
 START_UP = (
@@ -116,12 +116,12 @@ def become_guard(request: Request) -> int:
     return worker.main(Path(request["folder"]), LIFELINE if lifeline else None, STATUS, spare)
 
 
-def _start_runner(runner: int, request: Request, attempt: Attempt, pulse: int) -> int | None:
+def _start_runner(runner: int, request: Request, attempt: Attempt, tie: int) -> int | None:
     """Tell a runner that was forked ahead what for; its number, or None where it is gone."""
     assert attempt.status is not None
     with socket.socket(fileno=RUNNER) as channel, contextlib.suppress(OSError):
         channel.settimeout(REACTION)
-        send(channel, request, [sys.stdout.fileno(), attempt.status, attempt.lock, pulse])
+        send(channel, request, [sys.stdout.fileno(), attempt.status, attempt.lock, tie])
         return runner
     return None
 
@@ -136,10 +136,10 @@ def become_runner(request: Request) -> NoReturn:
 def _take_up(request: Request) -> tuple[Attempt, int]:
     from nbflow.executors import worker
 
-    log, status, lock, pulse = request["descriptors"]
-    _start_in_project(request, log, {STATUS: status, LOCK: lock, PULSE: pulse})
+    log, status, lock, tie = request["descriptors"]
+    _start_in_project(request, log, {STATUS: status, LOCK: lock, TIE: tie})
     signal.signal(signal.SIGINT, lambda *_: None)
-    return worker.taken_over(Path(request["folder"]), LOCK, STATUS), PULSE
+    return worker.taken_over(Path(request["folder"]), LOCK, STATUS), TIE
 
 
 def _start_in_project(request: Request, log: int, pipes: Mapping[int, int]) -> None:

@@ -1,4 +1,4 @@
-"""The guard's one wait: for the runner's end, the caller's end, or an order to stop. Ends nothing itself."""
+"""The guard's one wait: for its runner, its caller, or an order to stop. Ends nothing itself."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import os
 import selectors
 import signal
+import socket
 import time
 from collections.abc import Set
 
@@ -13,6 +14,9 @@ from nbflow.notebooks.folder import AttemptFolder
 
 MARGIN = 5.0
 """Seconds that a runner gets, after the grace of a stop order, to finish its log."""
+
+LEFT_NOTHING = b"."
+"""What a runner says last: the outcome is written, it has no children, and knows of no other process that is left."""
 
 SIGNALS = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)
 
@@ -51,13 +55,16 @@ class Signals:
 
 
 class Watch:
-    """The guard's one wait: for the runner's end, the caller's end, or an order to stop."""
+    """The guard's one wait: for the runner's last word or end, the caller's end, or an order to stop."""
 
-    def __init__(self, folder: AttemptFolder, runner: int, signals: Signals, lifeline: int | None) -> None:
-        self._folder, self._runner, self._signals, self._lifeline = folder, runner, signals, lifeline
+    def __init__(
+        self, folder: AttemptFolder, runner: int, tie: socket.socket, signals: Signals, lifeline: int | None
+    ) -> None:
+        self._folder, self._runner, self._tie = folder, runner, tie
+        self._signals, self._lifeline = signals, lifeline
         self._deadline = float("inf")
-        self.exit_code: int | None = None
-        """The runner's, once it has ended; negative for a signal."""
+        self.left_nothing = False
+        """The runner has said so, and is about to be gone: what it still does is to give back its memory."""
 
     def until_end(self) -> str:
         """Return when nothing more is to be waited for, with the reason that holds if there is no outcome."""
@@ -65,8 +72,12 @@ class Watch:
             selector.register(self._signals, selectors.EVENT_READ)
             if self._lifeline is not None:
                 selector.register(self._lifeline, selectors.EVENT_READ)
+            selector.register(self._tie, selectors.EVENT_READ)
             while True:
                 ready = {key.fileobj for key, _ in selector.select(self._seconds_left())}
+                if self._tie in ready:  # it says one thing or ends, and is not asked again
+                    selector.unregister(self._tie)
+                    self.left_nothing = self._tie.recv(1) == LEFT_NOTHING
                 if reason := self._heed(ready):
                     return reason
 
@@ -76,9 +87,9 @@ class Watch:
     def _heed(self, ready: Set[object]) -> str:
         """The reason to end now; empty to wait on."""
         numbers = self._signals.take()
-        self.exit_code = _reap(self._runner)
-        if self.exit_code is not None:
-            return _describe(self.exit_code)
+        exit_code = _reap(self._runner)
+        if self.left_nothing or exit_code is not None:
+            return _describe(exit_code or 0)
         if self._lifeline in ready:
             return "the command that ran it is gone"
         if signal.SIGTERM in numbers:

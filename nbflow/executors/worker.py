@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -25,16 +26,17 @@ from typing import NoReturn
 
 from nbflow.executors.processes import end_all, has_children, identify, keep_in_sight, mark, this_world
 from nbflow.executors.proctable import Marks
-from nbflow.executors.watch import SIGNALS, Signals, Watch
+from nbflow.executors.watch import LEFT_NOTHING, SIGNALS, Signals, Watch
 from nbflow.failpoints import failpoint
 from nbflow.notebooks.folder import AttemptFolder
+from nbflow.notebooks.forkserver import children
 
 
 class Exit(IntEnum):
     """How a guard ends; anything else is a crash."""
 
     DONE = 0
-    """The outcome is written, and no process is left."""
+    """The outcome is written, and no process is left that could still do anything."""
     HELD = 3
     """Another guard has the attempt; nothing was done."""
     BEGUN = 4
@@ -45,9 +47,6 @@ class Exit(IntEnum):
 
 BEGUN, DONE = b"+", b"."
 """What a guard says on its status pipe: it has the attempt; and, as its last word, that it ends with `Exit.DONE`."""
-
-LEFT_NOTHING = 10
-"""Exit code of a runner that has written the outcome and knows of no process that could be left but as our child."""
 
 
 def command(folder: Path, *options: str) -> list[str]:
@@ -75,8 +74,8 @@ def main(
 
     `lifeline` is a pipe's reading end: at its end of file everything ends at once. `status` is a pipe's writing end: it
     gets `BEGUN` and `DONE`, and reaches its end of file when neither guard nor runner is left. `spare` starts a runner
-    that was forked ahead: it gets the reading end of a pipe that tells of the guard's end, and returns the runner's
-    number, or None where another one has to be forked.
+    that was forked ahead: it gets the runner's end of the tie between the two, and returns the runner's number, or None
+    where another one has to be forked.
     """
     signals = Signals()
     attempt = _take(path, status)
@@ -89,16 +88,20 @@ def main(
     keep_in_sight(attempt.marks)
     if attempt.folder.stop_order() is not None:
         return _finish(attempt, "stopped before it started")
-    pulse, alive = os.pipe()
-    runner = None if spare is None else spare(attempt, pulse)
+    ours, theirs = socket.socketpair()
+    runner = None if spare is None else spare(attempt, theirs.fileno())
     if runner is None:
-        runner = _fork_runner(attempt, signals, pulse, closing=[alive, *([] if lifeline is None else [lifeline])])
-    os.close(pulse)
+        kept = [] if lifeline is None else [lifeline]
+        runner = _fork_runner(attempt, signals, theirs.fileno(), closing=[ours.fileno(), *kept])
+    theirs.close()
     failpoint("guard.forked")
-    watch = Watch(attempt.folder, runner, signals, lifeline)
+    watch = Watch(attempt.folder, runner, ours, signals, lifeline)
     reason = watch.until_end()
     failpoint("guard.runner_ended")
-    return _finish(attempt, reason, is_over=watch.exit_code == LEFT_NOTHING and not has_children())
+    code = _finish(attempt, reason, is_over=watch.left_nothing and children() <= {runner})
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(runner, 0)  # or it could take our end for a reason to replace us
+    return code
 
 
 def close(path: Path, lock: int | None = None) -> Exit:
@@ -185,24 +188,24 @@ def _finish(attempt: Attempt, reason: str, *, is_over: bool = False) -> Exit:
 # --- the runner's side of the fork ----------------------------------------------------------------------------------
 
 
-def _fork_runner(attempt: Attempt, signals: Signals, pulse: int, closing: Sequence[int]) -> int:
+def _fork_runner(attempt: Attempt, signals: Signals, tie: int, closing: Sequence[int]) -> int:
     """Start the runner as a child that has everything imported already; returns its number."""
     sys.stdout.flush()
     sys.stderr.flush()
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     pid = os.fork()
     if pid == 0:
-        be_runner(partial(_part_from_guard, attempt, signals, pulse, closing))
+        be_runner(partial(_part_from_guard, attempt, signals, tie, closing))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     return pid
 
 
-def _part_from_guard(attempt: Attempt, signals: Signals, pulse: int, closing: Sequence[int]) -> tuple[Attempt, int]:
+def _part_from_guard(attempt: Attempt, signals: Signals, tie: int, closing: Sequence[int]) -> tuple[Attempt, int]:
     for descriptor in closing:
         os.close(descriptor)
     signals.leave_to_runner()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-    return attempt, pulse
+    return attempt, tie
 
 
 def taken_over(path: Path, lock: int, status: int) -> Attempt:
@@ -216,30 +219,35 @@ def taken_over(path: Path, lock: int, status: int) -> Attempt:
 def be_runner(begin: Callable[[], tuple[Attempt, int]]) -> NoReturn:
     """Carry out an attempt in a process that was forked for it; `begin` parts it from what it was before.
 
-    Besides the attempt it tells the reading end of the pipe that tells of the guard's end.
+    Besides the attempt it tells our end of the tie with the guard, which hears our last word there, and we of its end.
     """
-    exit_code = 1
+    exit_code, last_word, tie = 1, b"", -1
     try:
-        attempt, pulse = begin()
-        threading.Thread(target=_replace_guard, args=(attempt, pulse), daemon=True).start()
+        attempt, tie = begin()
+        threading.Thread(target=_replace_guard, args=(attempt, tie), daemon=True).start()
         failpoint("runner.started")
-        exit_code = LEFT_NOTHING if _run(attempt.folder) else 0
+        if _run(attempt.folder) and not has_children():
+            last_word = LEFT_NOTHING
+        exit_code = 0
     except BaseException:
         traceback.print_exc()
     finally:
         try:
             sys.stdout.flush()
             sys.stderr.flush()
+            if last_word:
+                os.write(tie, last_word)
+                failpoint("runner.parted")
         finally:  # nothing, not even a full disk, may let this process go on as a second guard
             os._exit(exit_code)
 
 
-def _replace_guard(attempt: Attempt, pulse: int) -> None:
+def _replace_guard(attempt: Attempt, tie: int) -> None:
     """Wait for the guard's end, which it should not live to see, and start another process to end the attempt.
 
     The other process and not this one, because the runner's main thread is still writing files and has to go too.
     """
-    os.read(pulse, 1)
+    os.read(tie, 1)
     kept = {"--lock": attempt.lock, "--status": attempt.status}
     options = [text for name, fd in kept.items() if fd is not None for text in (name, str(fd))]
     try:

@@ -208,7 +208,7 @@ class ForkServer:
                 ended.append((self.children.pop(pid), code, peak))
             elif pid in self.spares:
                 self.spares.pop(pid).close()
-        orphans = bool(ended) and not _children() <= self.children.keys() | self.spares.keys()
+        orphans = bool(ended) and not children() <= self.children.keys() | self.spares.keys()
         for connection, code, peak in ended:
             _send(connection, {"exit": code, "peak": peak, "orphans": orphans})
             connection.close()
@@ -316,8 +316,8 @@ def _buried() -> Iterator[tuple[int, int, int]]:
             yield pid, os.waitstatus_to_exitcode(status), usage.ru_maxrss * 1024
 
 
-def _children() -> set[int]:
-    """Their numbers; an impossible one among them where the system does not tell.
+def children() -> set[int]:
+    """The numbers of this process's children; an impossible one among them where the system does not tell.
 
     Complete although others come and go meanwhile: a dead one stays in the list until it is collected, and whoever it
     leaves to a subreaper is in there before.

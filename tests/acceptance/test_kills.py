@@ -70,6 +70,7 @@ RUNNER = (
     "runner.cell_end",
     "runner.before_outcome",
     "runner.after_outcome",
+    "runner.parted",
 )
 POINTS = [
     *NBFLOW_RUN,

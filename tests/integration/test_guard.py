@@ -215,6 +215,27 @@ def test_nobody_is_searched_where_the_runner_knows_of_nothing_and_the_guard_has_
         assert guard.wait() == Exit.DONE
 
 
+def test_nobody_waits_for_a_runner_that_has_said_its_last_word_but_the_guard(folder, monkeypatch):
+    def stop_at_the_end(name: str) -> None:
+        if name == "runner.parted":
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+    def run(folder: AttemptFolder) -> bool:
+        (folder.path / "runner").write_text(str(os.getpid()))
+        succeed(folder)
+        return True
+
+    stand_in(monkeypatch, run)
+    monkeypatch.setattr(worker, "failpoint", stop_at_the_end)
+    with guarding(folder) as guard:
+        assert os.read(guard.status, 9) == worker.BEGUN
+        assert os.read(guard.status, 9) == worker.DONE
+        assert folder.is_locked  # by both, or the runner would take the guard's end for a reason to replace it
+        os.kill(runner_of(folder), signal.SIGCONT)
+        assert os.read(guard.status, 9) == b""
+        assert guard.wait() == Exit.DONE
+
+
 @pytest.mark.parametrize("stray", ["child", "daemon"])
 def test_what_a_runner_does_not_know_of_is_ended_all_the_same(folder, monkeypatch, stray):
     def run(folder: AttemptFolder) -> bool:

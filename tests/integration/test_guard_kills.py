@@ -264,7 +264,11 @@ def unreachable(path, *args, **options):
 # --- failpoints ---------------------------------------------------------------------------------------------------
 
 GUARD = ["locked", "begun", "forked", "runner_ended", "swept", "sealed", "done"]
-RUNNER = ["started", "kernel_started", "cell_start", "cell_end", "before_outcome", "after_outcome"]
+RUNNER = ["started", "kernel_started", "cell_start", "cell_end", "before_outcome", "after_outcome", "parted"]
+AFTER_OUTCOME = (
+    *("runner.after_outcome", "runner.parted"),
+    *("guard.runner_ended", "guard.swept", "guard.sealed", "guard.done"),
+)
 POINTS = [
     *(f"guard.{name}" for name in GUARD),
     *(f"runner.{name}" for name in RUNNER),
@@ -273,6 +277,8 @@ POINTS = [
     "runner.before_outcome:group",
     "runner.after_outcome:parent",
     "runner.after_outcome:group",
+    "runner.parted:parent",
+    "runner.parted:group",
 ]
 
 
@@ -283,7 +289,7 @@ def test_killed_at_a_named_point(place, monkeypatch, point):
     executor.start(order)
     ended = end_of(executor)
     place.assert_nothing_is_left(order)
-    has_outcome = point.startswith(("guard.runner_ended", "guard.swept", "guard.sealed", "guard.done", "runner.after"))
+    has_outcome = point.startswith(AFTER_OUTCOME)
     assert ended.state is (AttemptState.SUCCESS if has_outcome else AttemptState.LOST)
     log = nbformat.read(place.folder(order).notebook, as_version=4)
     assert log.cells[0].source.startswith("**Lost**") is not has_outcome

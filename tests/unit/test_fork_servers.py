@@ -133,10 +133,10 @@ def test_a_server_tells_whether_a_forked_process_has_left_any(kind: str, orphans
 
 def test_where_the_system_does_not_tell_who_is_a_child_there_may_be_some(monkeypatch: pytest.MonkeyPatch) -> None:
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as child:
-        assert child.pid in forkserver._children()
-        assert min(forkserver._children()) > 0
+        assert child.pid in forkserver.children()
+        assert min(forkserver.children()) > 0
         monkeypatch.setattr(os, "getpid", lambda: -1)
-        assert min(forkserver._children()) <= 0
+        assert min(forkserver.children()) <= 0
 
 
 def test_a_request_that_was_taken_and_the_channel_closed_at_once_is_passed_on() -> None:
