@@ -147,10 +147,7 @@ class Attempt:
             marker=self._folder.marker,
             sockets=sockets.make(self._order.token),
         )
-        try:
-            ending = asyncio.run(self._run_cells(self._log, spec, place, chat))
-        finally:
-            sockets.remove(self._order.token)
+        ending = asyncio.run(self._run_cells(self._log, spec, place, chat))
         if ending.cause is Cause.KERNEL_START and chat.last_line:
             return endings.kernel_did_not_start(f"{ending.reason}: {chat.last_line}")
         return ending

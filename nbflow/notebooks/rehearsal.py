@@ -20,7 +20,7 @@ from nbformat.v4 import new_code_cell, new_notebook, writes
 from nbflow.codec import prepare
 from nbflow.errors import InvalidInput
 from nbflow.model import AttemptId, FrozenNotebook, PipelineName, RunId, TaskKey
-from nbflow.notebooks import attempt, kernelspecs
+from nbflow.notebooks import attempt, kernelspecs, sockets
 from nbflow.notebooks.client import Words
 from nbflow.notebooks.folder import AttemptFolder
 from nbflow.notebooks.stop import Stop
@@ -59,6 +59,7 @@ def _attempt(place: Path, number: int) -> None:
     assert order is not None
     with _only_kernel(place / "jupyter" / "kernels" / order.kernel):
         attempt.Attempt(folder, order, Stop()).run()
+    sockets.remove(order.token)  # as a guard would
 
 
 def _order(place: Path) -> StartAttempt:
