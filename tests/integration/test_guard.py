@@ -27,7 +27,7 @@ from guards import (
     stray_is_there,
 )
 from making import eventually, kill
-from proc import children_of
+from proc import children_of, state_of
 
 from nbflow.executors import watch, worker
 from nbflow.executors.processes import members, this_world
@@ -230,8 +230,10 @@ def test_nobody_waits_for_a_runner_that_has_said_its_last_word_but_the_guard(fol
     with guarding(folder) as guard:
         assert os.read(guard.status, 9) == worker.BEGUN
         assert os.read(guard.status, 9) == worker.DONE
-        assert folder.is_locked  # by both, or the runner would take the guard's end for a reason to replace it
-        os.kill(runner_of(folder), signal.SIGCONT)
+        runner = runner_of(folder)
+        eventually(lambda: state_of(runner) == "T")
+        eventually(lambda: state_of(guard.pid) == "S")  # its end would be a reason to replace it
+        os.kill(runner, signal.SIGCONT)
         assert os.read(guard.status, 9) == b""
         assert guard.wait() == Exit.DONE
 
