@@ -10,7 +10,7 @@ from app_server import Running, served
 from app_world import CHAIN, FAILS, World, ran
 from making import eventually
 from nbformat.v4 import new_output
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 
 @pytest.fixture
@@ -258,3 +258,30 @@ def test_no_drawing_takes_the_focus_of_the_keyboard_for_nothing(page: Page, worl
     page.goto(f"/pipelines/nightly/runs/{world.run().id}")
     for place in ("#graph", "#times"):
         expect(page.locator(f"{place} .bk-events")).to_have_attribute("tabindex", "-1")
+
+
+def test_the_columns_of_a_run_stay_where_they_are_whatever_comes_in(page: Page, world: World) -> None:
+    page.goto(f"/pipelines/nightly/runs/{world.run().id}")
+    left = "[...document.querySelectorAll('.nb-run thead th')].map(each => each.getBoundingClientRect().x)"
+    before = page.evaluate(left)
+    told(page, "task-clean", "success", "upstream failed")
+    told(
+        page,
+        "task-report",
+        'nb-why">',
+        'nb-why">waits for a free slot: 2 of 2 used by load_the_orders, load_the_customers',
+    )
+    expect(page.locator("#task-report")).to_contain_text("waits for a free slot")
+    assert page.evaluate(left) == before
+
+
+def test_a_form_that_does_not_come_leaves_the_page_where_it_is(running: Running, chromium: Browser) -> None:
+    context = chromium.new_context(base_url=running.base)
+    context.add_cookies([{"name": running.entry.cookie, "value": running.entry.cookie_value, "url": running.base}])
+    page = context.new_page()
+    page.route("**/trigger", lambda route: route.abort())
+    page.goto("/pipelines/nightly")
+    page.get_by_role("link", name="Trigger…").click()
+    expect(page.get_by_text("The server does not answer.")).to_be_visible()
+    expect(page).to_have_url(re.compile(r"/pipelines/nightly$"))
+    context.close()

@@ -180,6 +180,11 @@ function say(text) {
   return banner;
 }
 
+/* For as long as it takes to read it. */
+function mention(text) {
+  setTimeout((banner) => banner.remove(), Math.max(5000, 80 * text.length), say(text));
+}
+
 /* Times that go on while the page is open. The words are those of nbflow.text.seconds_text. */
 function secondsText(seconds) {
   if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
@@ -250,6 +255,7 @@ async function openDialog(link) {
   link.ariaBusy = null;
   if (opening !== address) return;
   opening = null;
+  if (!answer) { mention("The server does not answer. Try again."); return; }
   if (!text || (answer.redirected && !answer.ok)) { location.assign(address); return; }
   const dialog = made("dialog", { className: "nb-dialog" });
   dialog.dataset.address = address;
@@ -311,7 +317,7 @@ document.addEventListener("submit", async (event) => {
     form.closest("dialog").close();
     const here = location.pathname;
     if (told.go.split(/[?#]/)[0] !== here) { location.assign(told.go); return; }
-    if (told.note) setTimeout((banner) => banner.remove(), Math.max(5000, 80 * told.note.length), say(told.note));
+    if (told.note) mention(told.note);
     refreshSoon();
     document.dispatchEvent(new CustomEvent("nbflow:news", { detail: { refresh: true, go: told.go } }));
     return;
