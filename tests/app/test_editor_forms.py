@@ -171,7 +171,8 @@ def test_runs_after_and_runs_before_need_no_canvas(world: World) -> None:
 
 def test_a_refusal_keeps_what_was_typed_and_names_the_field(world: World) -> None:
     page = refused(world, CLEAN, timeout="soon", priority="3")
-    assert "timeout must be a duration" in page.text
+    assert "timeout must be a duration" in page.soup.find(id="timeout").parent.text, "beside the field"
+    assert "timeout must be a duration" not in page.soup.find(id="priority").parent.text
     assert (page.soup.find(id="timeout")["value"], page.soup.find(id="timeout")["aria-invalid"]) == ("soon", "true")
     assert page.soup.find(id="priority")["value"] == "3"
     assert not page.soup.find(id="priority").has_attr("aria-invalid")
@@ -218,6 +219,7 @@ def test_the_delays_are_spelled_out_while_they_are_typed(world: World) -> None:
     assert delays() == "It is not tried again."
     assert delays(retries__max_retries="3", retries__delay="30s") == "It is tried again after 30 s, 1 min, 2 min."
     assert delays(retries__max_retries="3", retries__backoff="fixed") == "It is tried again after 30 s, 30 s, 30 s."
+    assert delays(retries__max_retries="3", retries__delay="soon") == ""
     assert delays(retries__max_retries="20").endswith("10 min, 10 min, 10 min and so on.")
     assert text(world) == CHAIN, "a preview changes nothing"
 

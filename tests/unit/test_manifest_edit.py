@@ -22,6 +22,7 @@ from nbflow.manifest.edit import (
     SetTaskKey,
     apply,
 )
+from nbflow.manifest.edit.edit import apply_all
 
 HAND = """\
 ---
@@ -399,3 +400,26 @@ def test_history_goes_back_and_forth_and_forgets_what_was_undone_when_something_
     other = renamed.undo().write(CHAIN + "# by hand\n")
     assert other.undone == ()
     assert other.undo().text == moved.text
+
+
+def test_tasks_that_tell_of_each_other_are_taken_out_together() -> None:
+    text = """\
+name: p
+tasks:
+  pull: {notebook: a.ipynb}
+  # Cleans.
+  clean: {notebook: a.ipynb, depends_on: pull, params: {n: "{{ tasks.pull.outputs.rows }}"}}
+  load: {notebook: a.ipynb}
+"""
+    with pytest.raises(InvalidInput, match="refers to task 'pull', which does not exist"):
+        apply_all(text, [RemoveTask("pull")])
+    assert (
+        apply_all(text, [RemoveTask("pull"), RemoveTask("clean")])
+        == """\
+name: p
+tasks:
+  load: {notebook: a.ipynb}
+"""
+    )
+    with pytest.raises(InvalidInput, match="a pipeline needs at least one task"):
+        apply_all(text, [RemoveTask(name) for name in ("pull", "clean", "load")])

@@ -187,7 +187,7 @@ def _page(visit: Visit, error: NbflowError | None) -> Page:
             "fails": shown(FAILS, form.texts, defaults, wrong),
             "machine": shown(MACHINE, form.texts, defaults, wrong),
             "uses_machine": any(form.texts[key.path] for key in MACHINE),
-            "delays": _delays(task.retries) if task else "",
+            "delays": None if wrong.startswith("retries") else _delays(task.retries) if task else "",
             "ups": _chosen(visit, "after") if form.is_sent else form.ups,
             "downs": _chosen(visit, "before") if form.is_sent else form.downs,
             "others": [other for other in form.tasks if other != form.name],

@@ -11,7 +11,7 @@ from nbflow.errors import InvalidInput, NbflowError, Problem
 from nbflow.manifest import Surroundings, examine
 from nbflow.manifest.document import MOST_LEVELS, Node
 from nbflow.manifest.edit.changes import change
-from nbflow.manifest.edit.commands import Command, Connect, Disconnect, MoveTask, SetPipelineKey, SetTaskKey
+from nbflow.manifest.edit.commands import Command, Connect, Disconnect, MoveTask, RemoveTask, SetPipelineKey, SetTaskKey
 from nbflow.manifest.edit.patches import Overlap, patched
 from nbflow.manifest.edit.places import Entangled
 from nbflow.manifest.edit.rewrite import rewrite, same
@@ -19,8 +19,9 @@ from nbflow.manifest.parts import read
 from nbflow.manifest.report import Report
 from nbflow.model import Pipeline
 
-_QUIET = (SetTaskKey, SetPipelineKey, Connect, Disconnect, MoveTask)
-"""What leaves the names of the tasks alone, and so can be carried out in one reading."""
+_TOGETHER = ((SetTaskKey, SetPipelineKey, Connect, Disconnect, MoveTask), (RemoveTask,))
+"""What is carried out in one reading: it leaves the names of the tasks alone, or it only takes tasks out, whatever they
+tell of each other."""
 _SOMEWHERE = ""
 """The manifest's path: where it stands is not known here, so neither is what lies outside the project."""
 _KEY_OF_A_TASK = 3
@@ -38,10 +39,14 @@ def apply(text: str, command: Command) -> str:
 
 def apply_all(text: str, commands: Sequence[Command]) -> str:
     """The text with all commands carried out, or none of them; raises as `apply`."""
-    for is_quiet, run in groupby(commands, key=lambda command: isinstance(command, _QUIET)):
-        for part in (tuple(run),) if is_quiet else ((command,) for command in run):
+    for kinds, run in groupby(commands, key=_together):
+        for part in (tuple(run),) if kinds else ((command,) for command in run):
             text = _applied(text, part)
     return text
+
+
+def _together(command: Command) -> tuple[type, ...]:
+    return next((kinds for kinds in _TOGETHER if isinstance(command, kinds)), ())
 
 
 def _applied(text: str, commands: Sequence[Command]) -> str:
