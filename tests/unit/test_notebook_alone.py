@@ -10,14 +10,9 @@ from workspaces import one, workspace
 
 from nbflow.errors import NotFound
 from nbflow.model import Param, TaskName
-from nbflow.ports import Definition
 from nbflow.settings import Settings
 from nbflow.workspace import FolderWorkspace
 from nbflow.workspace.single import task_name
-
-
-def problems(definition: Definition) -> list[str]:
-    return [str(problem) for problem in definition.problems]
 
 
 def test_a_notebook_alone_is_a_pipeline_of_one_task(project: Path) -> None:
@@ -78,7 +73,7 @@ def test_what_is_wrong_with_a_notebook_alone(project: Path) -> None:
     definition = workspace(project).load("broken.ipynb")
     assert definition.pipeline is None
     assert len(definition.problems) == 1
-    assert problems(definition)[0].startswith("broken.ipynb:1:1: notebook 'broken.ipynb' cannot be read: ")
+    assert str(definition.problems[0]).startswith("broken.ipynb:1:1: notebook 'broken.ipynb' cannot be read: ")
 
 
 def test_who_comes_over_the_web_knows_names_and_no_paths(project: Path, tmp_path: Path) -> None:
