@@ -18,6 +18,7 @@ from nbflow.rest.caller import TheApi
 from nbflow.rest.routing import route
 from nbflow.rest.values import Address, Number, Ref
 from nbflow.run import Run
+from nbflow.text import fault
 
 router = APIRouter(tags=["logs"], prefix="/runs/{run}/tasks/{task}")
 
@@ -78,8 +79,12 @@ def download_events(api: TheApi, run: Ref, task: Address, attempt: Number = None
 
 
 def _file(path: Path, media_type: str, name: str) -> FileResponse:
-    if not path.is_file():
-        raise NotFound("the attempt has not begun", hint="Ask again in a moment.")
+    try:
+        path.open("rb").close()
+    except FileNotFoundError:
+        raise NotFound("the attempt has not begun", hint="Ask again in a moment.") from None
+    except OSError as error:  # another user's, or no file
+        raise NotFound(f"{path} cannot be read: {fault(error)}") from error
     return FileResponse(path, media_type=media_type, filename=name)
 
 

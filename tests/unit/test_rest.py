@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from datetime import timedelta
 from pathlib import Path
@@ -99,6 +100,22 @@ def test_a_log_that_is_not_there_says_why(world: World) -> None:
     answer = world.ask("GET", f"{API}/runs/{run}/tasks/clean/log")
     assert answer.status_code == 404
     assert answer.json()["hint"] == world.root.why(run, "clean")
+
+
+@pytest.mark.parametrize("what", ["notebook", "events"])
+def test_a_file_that_may_not_be_read_says_so(world: World, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    run = world.failed_run()
+    opened = Path.open
+
+    def refusing(path: Path, *about: Any, **more: Any) -> Any:
+        if path.name in {"notebook.ipynb", "events.jsonl"}:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return opened(path, *about, **more)
+
+    monkeypatch.setattr(Path, "open", refusing)
+    answer = world.ask("GET", f"{API}/runs/{run}/tasks/extract/{what}")
+    assert answer.status_code == 404
+    assert answer.json()["error"].endswith("cannot be read: Permission denied")
 
 
 # --- orders ---------------------------------------------------------------------------------------------------------
