@@ -33,6 +33,12 @@ SKEW = 5.0
 """Seconds by which the machine's clock may differ from the database's."""
 
 
+class Written(Protocol):
+    """A database that is open. Its text says where it is."""
+
+    def try_to_write(self) -> None: ...
+
+
 class Store(Outbox, Protocol):
     """Messages, and the time that the database has."""
 
@@ -43,7 +49,7 @@ def checks(
     *,
     project: Path,
     outputs: Path,
-    open_store: Callable[[], object],
+    open_store: Callable[[], Written],
     is_begun: Callable[[], bool],
     store: Store,
     find_scheduler: Callable[[], SchedulerView | None],
@@ -105,10 +111,12 @@ def _folder(name: str, path: Path) -> Check:
     return Check(name=name, is_fine=False, message=f"{existing} is not writable", hint=MEND)
 
 
-def _database(open_store: Callable[[], object], is_begun: Callable[[], bool]) -> Check:
+def _database(open_store: Callable[[], Written], is_begun: Callable[[], bool]) -> Check:
     if not is_begun():
         return Check(name="database", is_fine=True, message="none yet; the first run makes it")
-    return Check(name="database", is_fine=True, message=str(open_store()))
+    store = open_store()
+    store.try_to_write()
+    return Check(name="database", is_fine=True, message=str(store))
 
 
 def _clock(store: Store) -> Check:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, false, insert, select, update
 
 from nbflow import tally
 from nbflow.errors import Conflict, LeaseLost, NotFound, PoolFull, StaleVersion
@@ -78,6 +78,11 @@ class SqlStore(SqlHistory, SqlSchedules, SqlBackfills, SqlPeople, SqlOutbox, Sql
     @property
     def database(self) -> Database:
         return self._database
+
+    def try_to_write(self) -> None:
+        """Changes nothing. Raises Unavailable where nothing can be written, after the patience."""
+        with self._database.write() as connection:
+            connection.execute(update(runs).where(false()).values(version=0))
 
     def close(self) -> None:
         """Let go of all connections."""

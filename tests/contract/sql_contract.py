@@ -290,7 +290,11 @@ lease = Lease(run=RunId('r1'), engine=ENGINE, epoch=1, expires=NOW + TTL)
         with busy():
             with pytest.raises(Unavailable, match="Another process holds it"):
                 hasty.renew(lease.engine, now=NOW, ttl=TTL)
+            with pytest.raises(Unavailable, match="Another process holds it"):
+                hasty.try_to_write()
             assert everything(hasty) == before  # readers do not wait
+        hasty.try_to_write()
+        assert everything(hasty) == before
         assert save(hasty, lease).version == 1
 
     # --- opening -----------------------------------------------------------------------------------------------

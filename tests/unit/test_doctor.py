@@ -20,9 +20,19 @@ from nbflow.wiring import later
 from nbflow.workspace import FolderWorkspace
 
 
+class Store(DictStore):
+    """Whether it can be written is not known before it is tried."""
+
+    trouble: Unavailable | None = None
+
+    def try_to_write(self) -> None:
+        if self.trouble:
+            raise self.trouble
+
+
 def look(
     project: Path,
-    open_store: Callable[[], Any] = DictStore,
+    open_store: Callable[[], Any] = Store,
     scheduler: SchedulerView | None = None,
     place: str | None = None,
     *,
@@ -69,7 +79,7 @@ def test_all_is_fine_where_it_is(tmp_path: Path) -> None:
 def test_a_clock_that_differs_from_the_database_s_is_a_finding(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: int, said: str
 ) -> None:
-    store = DictStore()
+    store = Store()
     monkeypatch.setattr(store, "now", lambda local: local + timedelta(seconds=seconds))
     found = look(tmp_path, lambda: store)["clock"]
     assert found.is_fine == (not said)
@@ -104,6 +114,13 @@ def test_a_store_that_is_away_is_a_finding_with_its_hint(tmp_path: Path) -> None
     assert look(tmp_path, away)["database"] == Check(
         name="database", is_fine=False, message="it does not answer", hint="Start it."
     )
+
+
+def test_a_store_that_can_be_read_and_not_written_is_a_finding(tmp_path: Path) -> None:
+    store = Store()
+    store.trouble = Unavailable("it is locked", hint="Another process holds it.")
+    found = look(tmp_path, lambda: store)["database"]
+    assert found == Check(name="database", is_fine=False, message="it is locked", hint="Another process holds it.")
 
 
 def test_what_nobody_expected_is_a_finding_and_hides_no_other(tmp_path: Path) -> None:
