@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from nbflow import lifecycle
 from nbflow.aside import Aside, SetAside
 from nbflow.draft import Draft, start_order
-from nbflow.errors import Conflict, LeaseLost, NbflowError, PoolFull, StaleVersion, Unavailable
+from nbflow.errors import Conflict, LeaseLost, NbflowError, PoolFull, StaleVersion, Unavailable, advised
 from nbflow.failpoints import failpoint
 from nbflow.lifecycle import Allot
 from nbflow.live import LiveRun, StartOrder
@@ -39,6 +39,9 @@ from nbflow.states import ATTEMPT_LIVE, AttemptState, Cause
 
 TICK = 0.25
 """Seconds between two looks at the store where nothing else happens."""
+
+LAST_TRIES = timedelta(seconds=5)
+"""How long a store may be away until a run that is to end is left without its end."""
 
 Watch = Callable[[LiveRun], None]
 
@@ -248,10 +251,10 @@ class Engine:
         """Own the run until it has ended. `watch` sees it after every turn.
 
         After `interrupt` the run is cancelled, with grace first and at once the second time; the third time this
-        raises KeyboardInterrupt, whatever is still running.
+        raises KeyboardInterrupt, whatever is still running. So it does where the store is away and cannot be told.
         """
         live = self._runs[run].live if run in self._runs else self.own(run)
-        heeded = 0
+        heeded, answered_at = 0, self._clock.now()
         while run in self._runs:
             if self._interrupts > heeded:
                 heeded = self._heed_interrupt(run)
@@ -259,6 +262,10 @@ class Engine:
             live = self._runs[run].live if run in self._runs else live
             if watch is not None:
                 watch(live)
+            if self.trouble is None:
+                answered_at = self._clock.now()
+            elif heeded and is_over(LAST_TRIES, answered_at, self._clock.now()):
+                raise KeyboardInterrupt(_left(run, self.trouble))
             if run in self._runs:
                 self._executor.wait(TICK)
         self._require_not_aside(run)
@@ -403,6 +410,11 @@ class Engine:
             self._advance(owned, grants, now)
         except PoolFull:  # another engine was quicker; the next turn sees what is left
             return
+
+
+def _left(run: RunId, trouble: Unavailable) -> str:
+    rest = "Its notebooks are stopped; the next command that shows runs closes it."
+    return advised(f"the end of run {run} cannot be written down: {trouble.message}", f"{trouble.hint} {rest}".strip())
 
 
 def _given_up(attempt: Attempt, now: datetime) -> AttemptEnded:

@@ -75,7 +75,7 @@ class Live:
 
     def close(self) -> None:
         """End what is held: foreground runners, locks, connections. What a run told people is sent before."""
-        if self.driver.has_driven:
+        if self.driver.has_driven and not self.trouble:
             self._send_messages()
         self.driver.close()
         self.doors.close()

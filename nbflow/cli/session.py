@@ -152,8 +152,8 @@ def guarded(session: Session, work: Callable[[], int | None]) -> int:
     """Do the work; errors become a line on standard error and an exit code, never a traceback unless asked for."""
     try:
         return work() or OK
-    except KeyboardInterrupt:
-        session.say("interrupted")
+    except KeyboardInterrupt as interrupt:
+        session.say(f"interrupted: {interrupt}" if interrupt.args else "interrupted")
         return INTERRUPTED
     except NbflowError as error:
         _explain(session, error)

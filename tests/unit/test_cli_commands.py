@@ -189,7 +189,14 @@ def test_debug_shows_the_traceback(nbflow: CommandLine, words: list[str], error:
 
 def test_an_interrupt_while_nothing_is_driven_leaves_at_once(nbflow: CommandLine) -> None:
     nbflow.api.error = KeyboardInterrupt()
-    assert nbflow("status", "latest").exit_code == 130
+    done = nbflow("status", "latest")
+    assert (done.exit_code, done.stderr) == (130, "interrupted\n")
+
+
+def test_an_interrupt_that_leaves_something_behind_says_what(nbflow: CommandLine) -> None:
+    nbflow.api.error = KeyboardInterrupt("the end of run r1 cannot be written down")
+    done = nbflow("status", "latest")
+    assert (done.exit_code, done.stderr) == (130, "interrupted: the end of run r1 cannot be written down\n")
 
 
 @pytest.mark.parametrize("words", ["--project {} runs", "runs --project {}", "--project /nowhere runs --project {}"])

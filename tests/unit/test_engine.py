@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -256,3 +257,45 @@ def test_a_write_whose_answer_is_lost_is_not_done_twice(lost: int) -> None:
     starts = [order.attempt for order in executor.orders if isinstance(order, StartAttempt)]
     assert sorted(set(starts)) == ["r1/a/1", "r1/b/1", "r1/c/1"]
     assert {len(tried) for tried in world.store.attempts(run).values()} == {1}
+
+
+def test_who_is_interrupted_while_the_store_is_away_leaves_the_run_to_the_next_command() -> None:
+    world = World(scripts={("a", 1): SLOW})
+    flaky = Flaky(world.store)
+    _, engine = world.new_engine("first", store=flaky)
+    run = world.add(CHAIN)
+    turns = itertools.count()
+
+    def watch(_: Any) -> None:
+        turn = next(turns)
+        flaky.is_away = turn >= 10
+        if turn == 20:
+            engine.interrupt("ana")
+        assert turn < 1000
+
+    with pytest.raises(KeyboardInterrupt) as left:
+        engine.drive(run, watch)
+    assert str(left.value) == (
+        "the end of run r1 cannot be written down: the database does not answer. "
+        "Its notebooks are stopped; the next command that shows runs closes it."
+    )
+    world.owners.dead.add("first")
+    _, second = world.new_engine("second")
+    assert second.close_abandoned() == (run,)
+    assert world.store.load(run).run.state is RunState.FAILED
+
+
+def test_a_store_that_is_away_for_a_moment_keeps_no_run_from_being_cancelled() -> None:
+    world = World(scripts={("a", 1): SLOW})
+    flaky = Flaky(world.store)
+    _, engine = world.new_engine("first", store=flaky)
+    run = world.add(CHAIN)
+    turns = itertools.count()
+
+    def watch(_: Any) -> None:
+        turn = next(turns)
+        flaky.is_away = 10 <= turn < 20
+        if turn == 10:
+            engine.interrupt("ana")
+
+    assert engine.drive(run, watch).state is RunState.CANCELLED
