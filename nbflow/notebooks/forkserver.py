@@ -329,10 +329,14 @@ def children() -> set[int]:
 
 
 def _own_files() -> tuple[str, ...]:
-    """Of imported modules, the files that are neither installed nor Python's own: somebody may be editing them."""
-    installed = (sys.prefix, sys.base_prefix, *filter(_is_for_packages, sys.path))
+    """Of imported modules, the files that are not installed: somebody may be editing them."""
     files = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
-    return tuple(sorted(file for file in files if file and not file.startswith(installed)))
+    return tuple(sorted(file for file in files if file and not is_installed(file)))
+
+
+def is_installed(file: str) -> bool:
+    """Whether it is Python's own, or belongs to a package."""
+    return file.startswith((sys.prefix, sys.base_prefix, *filter(_is_for_packages, sys.path)))
 
 
 def _import_times(files: tuple[str, ...]) -> tuple[tuple[str, int], ...]:

@@ -24,9 +24,9 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING or __package__:
-    from nbflow.notebooks.forkserver import ForkServer, Request, options, preload, start_afresh
+    from nbflow.notebooks.forkserver import ForkServer, Request, is_installed, options, preload, start_afresh
 else:  # a program of an interpreter that may have no nbflow, or another one: the file beside this one
-    from forkserver import ForkServer, Request, options, preload, start_afresh
+    from forkserver import ForkServer, Request, is_installed, options, preload, start_afresh
 
     del sys.modules["forkserver"]  # a notebook may have one of that name
 
@@ -84,6 +84,9 @@ class End:
 
     What was there before the fork is left as it is: taking it apart would copy every page of it. `common` are these
     modules; registered before any import, this is the last of all `atexit` handlers.
+
+    A module that is no Python code may have left something to do at the very end. Where the notebook has imported one,
+    the interpreter gets there itself, but does not look through all that libraries have, three times, for garbage.
     """
 
     def __init__(self) -> None:
@@ -94,20 +97,28 @@ class End:
 
     def __call__(self) -> None:
         own = [module for name, module in sys.modules.items() if self.common.get(name) is not module]
-        if self.is_orderly and not any(map(_is_extension, own)):
-            _take_apart(own)
+        is_plain = not any(map(_is_extension, own))
+        if self.is_orderly:
+            _take_apart(own if is_plain else [*filter(_is_of_notebook, own)])
             for stream in (sys.stdout, sys.stderr):
                 with contextlib.suppress(Exception):
                     stream.flush()
-            ctypes.PyDLL(None).exit(0)  # what libraries do at the end of a process
+            if is_plain:
+                ctypes.PyDLL(None).exit(0)  # what libraries do at the end of a process
+            gc.freeze()
         for name, module in self.common.items():
             if name not in {"__main__", "builtins", "sys"} and sys.modules.get(name) is module:
                 del sys.modules[name]
 
 
 def _is_extension(module: Any) -> bool:
-    """One that is no Python code may have left something to do at the interpreter's very end."""
     return str(getattr(module, "__file__", "")).endswith(tuple(importlib.machinery.EXTENSION_SUFFIXES))
+
+
+def _is_of_notebook(module: Any) -> bool:
+    """Itself, one that it has made, or one that lies beside it."""
+    file = getattr(module, "__file__", None)
+    return not is_installed(file) if file else getattr(module, "__spec__", None) is None
 
 
 def _take_apart(own: list[Any]) -> None:
@@ -118,10 +129,12 @@ def _take_apart(own: list[Any]) -> None:
         del sys.modules[name]
     own.clear()
     gc.collect()
-    for module in reversed([module for reference in held if (module := reference()) is not None]):
+    left = [module for reference in held if (module := reference()) is not None]
+    for module in reversed(left):
         for name in [name for name in vars(module) if name != "__builtins__"]:
             vars(module)[name] = None
-    gc.collect()
+    if left:
+        gc.collect()
 
 
 def become_kernel(request: Request) -> None:

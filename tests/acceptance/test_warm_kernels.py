@@ -68,6 +68,20 @@ SURROUNDINGS = {
     "helper": "import helper; task.output('seen', helper.VALUE)",
 }
 
+# What an interpreter does at its end, after the atexit handlers.
+FINALIZERS = """
+import os, weakref
+import helper
+os.mkdir("{folder}")
+class Noisy:
+    def __init__(self, name): self.name, self.me = name, self
+    def __del__(self, open=open): open("{folder}/ended.txt", "a").write(self.name + "\\n")
+here, helper.there = Noisy("global"), Noisy("module")
+Noisy.held = Noisy("class")
+weakref.finalize(Noisy, lambda: open("{folder}/ended.txt", "a").write("finalize\\n"))
+unclosed = open("{folder}/unclosed.txt", "w"); unclosed.write("flushed")
+Noisy("history")"""
+
 # What it can do.
 DOINGS = {
     "prints": "for at in range(3): print(at)",
@@ -104,17 +118,8 @@ DOINGS = {
     "numpy_seeded": "import numpy; numpy.random.seed(3); print(numpy.random.random())",
     "sqlite": "import sqlite3; print(sqlite3.connect(':memory:').execute('select 1').fetchone())",
     "atexit": "import atexit; atexit.register(lambda: open('atexit.txt', 'w').write('ran')); print('registered')",
-    "finalizers": (  # what an interpreter does at its end, after the atexit handlers
-        "import helper, weakref\n"
-        "class Noisy:\n"
-        "    def __init__(self, name): self.name, self.me = name, self\n"
-        "    def __del__(self, open=open): open('ended.txt', 'a').write(self.name + '\\n')\n"
-        "here, helper.there = Noisy('global'), Noisy('module')\n"
-        "Noisy.held = Noisy('class')\n"
-        "weakref.finalize(Noisy, lambda: open('ended.txt', 'a').write('finalize\\n'))\n"
-        "unclosed = open('unclosed.txt', 'w'); unclosed.write('flushed')\n"
-        "Noisy('history')"
-    ),
+    "finalizers": FINALIZERS.format(folder="plain"),
+    "finalizers_and_libraries": "import pandas\n" + FINALIZERS.format(folder="libraries"),
     "widgets": "from IPython import get_ipython; print(type(get_ipython()).__name__)",
     "completer": "print(get_ipython().complete('impor')[1][:1])",
 }
@@ -187,8 +192,10 @@ def run_all(folder: Path, mode: str) -> dict[str, Any]:
     tasks = run_cases(folder, CASES, NBFLOW_KERNELS_START=mode)
     home = folder / "notebooks" / "cases"
     assert (home / "atexit.txt").read_text() == "ran"
-    assert (home / "unclosed.txt").read_text() == "flushed"
-    assert sorted((home / "ended.txt").read_text().split()) == ["class", "finalize", "global", "history", "module"]
+    for end in ("plain", "libraries"):
+        assert (home / end / "unclosed.txt").read_text() == "flushed"
+        ended = sorted((home / end / "ended.txt").read_text().split())
+        assert ended == ["class", "finalize", "global", "history", "module"]
     return tasks
 
 
