@@ -101,9 +101,30 @@ def test_a_rerun_repairs_the_run(world: World) -> None:
     assert any(change.note == "fixed the country" for change in world.store.changes(0, run=run.id))
 
 
+CANCELLED = Script(state=AttemptState.CANCELLED, cause=Cause.CANCELLED, reason="cancelled by bob")
+
+
+@pytest.mark.parametrize(
+    ("scripts", "said"),
+    [
+        ({"clean": FAILS}, "what failed"),
+        ({"clean": CANCELLED}, "what was cancelled"),
+        ({"clean": FAILS, "side": CANCELLED}, "what failed or was cancelled"),
+    ],
+)
+def test_a_rerun_is_offered_as_what_it_does(world: World, scripts: dict[str, Script], said: str) -> None:
+    world.pipeline(f"{CHAIN}  side: {{notebook: a.ipynb, depends_on: extract}}\n")
+    run = world.run(**scripts)
+    offered = world.page(f"/pipelines/nightly/runs/{run.id}").soup.select_one("[data-key=r]")
+    assert offered is not None
+    assert offered.text == f"Re-run {said}…"
+    assert world.page(address(run, "rerun")).soup.h1.text == f"Re-run {said}"
+
+
 def test_one_task_and_what_follows_it_can_run_again(world: World) -> None:
     run = world.run()
     page = world.page(address(run, "rerun"), task="clean")
+    assert page.soup.h1.text == "Re-run from clean"
     assert [item.text for item in page.soup.select("#preview li")] == ["clean", "report"]
     world.act(address(run, "rerun"), **page.fields())
     assert {key.address: task.attempts for key, task in world.store.load(run.id).tasks.items()} == {

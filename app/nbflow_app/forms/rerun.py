@@ -7,16 +7,18 @@ from nbflow.errors import NbflowError
 from nbflow.run import ResetRequested
 from nbflow.text import counted
 from nbflow_app.forms.fields import param_fields, texts_of
-from nbflow_app.pages.run import address, crumbs, run_of
+from nbflow_app.pages.run import address, crumbs, run_of, what_again
 from nbflow_app.visit import Page, Redirect, Visit
 
 
 def show(visit: Visit) -> Page:
     view = run_of(visit)
     preview, error = _preview(visit, view)
+    named = ", ".join(visit.many("task"))
+    again = f"from {named}" if named else what_again(view)
     return Page(
         template="forms/rerun.html",
-        title="Re-run",
+        title=f"Re-run {again}".rstrip(),
         section="runs",
         crumbs=crumbs(view),
         data={

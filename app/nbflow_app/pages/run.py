@@ -20,6 +20,7 @@ from nbflow_app.pages.taskrows import TaskRow, done_text, task_rows
 from nbflow_app.visit import Page, Visit
 
 PARTS = "run_parts.html"
+ENDED_BADLY = {TaskState.FAILED: "failed", TaskState.CANCELLED: "was cancelled"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,8 +72,15 @@ def head(visit: Visit, view: RunView, whys: Whys, ready: Estimate | None) -> dic
         "ready": visit.time(ready.ready) if ready else "",
         "held_up": whys.held_up,
         "is_over": run.state.is_terminal,
-        "can_rerun": any(task.state in {TaskState.FAILED, TaskState.CANCELLED} for task in view.tasks.values()),
+        "again": what_again(view),
     }
+
+
+def what_again(view: RunView) -> str:
+    """`what failed or was cancelled`: what is run again where no task is named; empty where nothing would be."""
+    states = {task.state for task in view.tasks.values()}
+    said = " or ".join(words for state, words in ENDED_BADLY.items() if state in states)
+    return f"what {said}" if said else ""
 
 
 def run_of(visit: Visit) -> RunView:
