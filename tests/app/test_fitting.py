@@ -48,6 +48,7 @@ def pages(running: Running) -> Mapping[str, str]:
         "now": "/",
         "runs": "/runs",
         "pipeline": f"/pipelines/{PIPELINE}",
+        "its runs": f"/pipelines/{PIPELINE}?tab=runs",
         "trigger": f"/pipelines/{PIPELINE}/trigger",
         "run": of_run,
         "task": f"{of_run}/tasks/{TASK}",
@@ -73,3 +74,20 @@ def test_long_names_fit(running: Running, pages: Mapping[str, str], chromium: Br
             found += [f"{title}: a table is {wider} pixels too wide" for wider in page.evaluate(TOO_WIDE) if wider]
             found += [f"{title}: hardly any room for '{said}'" for said in page.evaluate(NARROW)]
     assert found == [], "\n".join(found)
+
+
+def test_on_a_phone_an_id_of_a_run_is_one_line_and_states_stand_in_line(
+    running: Running, pages: Mapping[str, str], chromium: Browser
+) -> None:
+    running.world.run(PIPELINE)
+    with window(running, chromium, viewport={"width": 390, "height": 800}, base_url=running.base) as page:
+        page.goto(pages["its runs"])
+        ids = page.locator("tbody th a").evaluate_all("all => all.map((each) => each.getClientRects().length)")
+        assert ids == [1, 1]
+        page.goto(pages["run"])
+        took = page.locator("td.nb-nowrap").all_inner_texts()
+        assert [bool(each) for each in took] == [True, False]
+        ends = page.locator(".nb-run .nb-badge").evaluate_all(
+            "all => all.map((each) => each.getBoundingClientRect().right)"
+        )
+        assert ends[0] == ends[1]
