@@ -205,6 +205,20 @@ class TestInABrowser:
         page.wait_for_function(f"{colour} == '{line.dark}'")
 
 
+@pytest.mark.parametrize(("links", "rows", "shown"), [(6, 2, "none"), (1, 20, "block")])
+def test_a_narrow_drawing_has_a_small_picture_only_where_rows_are_out_of_sight(
+    chromium: Browser, tmp_path: Path, links: int, rows: int, shown: str
+) -> None:
+    names = {f"t{row}_{at}": [f"t{row}_{at - 1}"] if at else [] for row in range(rows) for at in range(links + 1)}
+    laid = layout(names)
+    graph = Graph(laid, dict.fromkeys(laid.nodes, WAITING), height=240)
+    file = tmp_path / "graph.html"
+    file.write_text(file_html(graph.figure, INLINE, title="graph"), encoding="utf-8")
+    with drawn(chromium, file, width=390, height=600, color_scheme="light") as page:
+        page.wait_for_function("Bokeh.documents[0].roots()[0].graph?.minimap.frame === null")
+        assert page.locator("[data-minimap]").evaluate("each => each.style.display") == shown
+
+
 def test_a_task_of_a_pipeline_that_never_ran_does_not_claim_to_wait() -> None:
     laid = layout(chain(1))
     graph = Graph(laid, dict.fromkeys(laid.nodes, Node(about="a.ipynb")))

@@ -1,5 +1,6 @@
 // A small picture of all boxes with a frame around what is in sight, in a corner of the drawing. A click or a drag in it
-// moves the view. It is there only where not everything is in sight.
+// moves the view. It is there only where not everything is in sight, and where a drawing is narrow only if rows are not: it
+// would cover the last one.
 const MAP = {width: 168, height: 104, margin: 10, border: 8} // at most; less on a phone
 
 class Minimap {
@@ -35,10 +36,11 @@ class Minimap {
     const {left, right, low, high} = this.sight.bounds()
     const {x_range, y_range} = this.sight.plot
     const [x, y] = [[x_range.start, x_range.end], [y_range.start, y_range.end]]
-    const is_all = x[0] <= left && right <= x[1] && y[0] <= low && high <= y[1]
-    this.element.style.display = is_all ? "none" : "block"
-    if (is_all) return
-    const most = this.sight.width < 480 ? 0.65 : 1
+    const is_narrow = this.sight.width < 480
+    const is_enough = (is_narrow || x[0] <= left && right <= x[1]) && y[0] <= low && high <= y[1]
+    this.element.style.display = is_enough ? "none" : "block"
+    if (is_enough) return
+    const most = is_narrow ? 0.65 : 1
     const inside = size => most * size - 2 * MAP.border
     this.scale = Math.min(inside(MAP.width) / (right - left), inside(MAP.height) / (high - low))
     this.left = left - MAP.border / this.scale
