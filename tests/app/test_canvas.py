@@ -252,6 +252,21 @@ class TestTheMouse:
         page.evaluate("sheet => nbflow.canvas.show(sheet)", sheet(far, [*EDGES, ("load", "report")]))
         page.wait_for_function("(([x, y]) => x > 0 && x < 1000 && y > 0 && y < 600)(at('report'))")
 
+    def test_what_is_chosen_stays_so_under_a_new_name(self, page: Page) -> None:
+        places = {{"join": "all"}.get(name, name): place for name, place in PLACES.items()}
+        renamed = sheet(places, [("load", "clean"), ("clean", "all")])
+        for choose, then in (("['join', 'load']", ["all", "load"]), ("[], ['clean', 'join']", ["clean", "all"])):
+            page.evaluate("sheet => nbflow.canvas.show(sheet)", sheet())
+            page.evaluate(f"nbflow.canvas.choose({choose})")
+            page.evaluate("sheet => nbflow.canvas.show(sheet)", renamed)
+            assert chosen(page) == then
+
+    def test_what_is_taken_out_while_another_comes_is_not_chosen_any_more(self, page: Page) -> None:
+        page.evaluate("nbflow.canvas.choose(['clean'])")
+        others = {name: place for name, place in PLACES.items() if name != "clean"} | {"late": (900, 300)}
+        page.evaluate("sheet => nbflow.canvas.show(sheet)", sheet(others, []))
+        assert chosen(page) == []
+
     def test_the_small_picture_is_there_where_not_all_is_in_sight_and_moves_the_view(self, page: Page) -> None:
         small = page.locator("[data-minimap]")
         small.wait_for(state="hidden")

@@ -204,3 +204,19 @@ def test_the_task_whose_form_is_opened_from_the_list_is_chosen_on_the_canvas(
     page.locator("#tasks a[href$='/tasks/report']").click()
     expect(page.locator("#form h1")).to_have_text("report")
     page.wait_for_function("nbflow.canvas.names.join() === 'report'")
+
+
+def test_the_task_whose_form_is_open_stays_chosen_under_a_new_name_and_so_does_its_copy(
+    page: Page, running: Running, name: str
+) -> None:
+    page.goto(f"{running.base}/pipelines/{name}/edit")
+    page.wait_for_function("window.nbflow?.canvas?.sight.width")
+    page.locator("#tasks a[href$='/tasks/clean']").click()
+    page.wait_for_function("nbflow.canvas.names.join() === 'clean'")
+    page.locator("#form [name=name]").fill("tidy")
+    page.locator("#form").get_by_role("button", name="Apply").click()
+    expect(page.locator("#form h1")).to_have_text("tidy")
+    page.wait_for_function("nbflow.canvas.names.join() === 'tidy'")
+    page.locator("#form").get_by_role("button", name="Duplicate").click()
+    expect(page.locator("#form h1")).to_have_text("tidy_2")
+    page.wait_for_function("nbflow.canvas.names.join() === 'tidy_2'")

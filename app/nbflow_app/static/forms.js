@@ -145,15 +145,17 @@ async function send(form, fields) {
   }
   const told = await answer.json();
   if (!answer.ok) { editor.complain(sentence(told)); return false; }
+  let is_copy = false;
   if (mine === wanted) {
     quiet();
     const stays = fields.get("do") === "apply";
     touch(stays && inputs().some(keeps));
     if (!told.go.startsWith(`${here}/`)) close();
     else if (stays) await follow(told.go, keeps);
-    else await open(told.go);
+    else is_copy = await open(told.go);
   }
   await editor.look();
+  if (is_copy) window.nbflow.canvas?.select([told.go.split("/").at(-1)]);
   return true;
 }
 

@@ -26,6 +26,13 @@ class Board {
     return this.row.has(name)
   }
 
+  // What a task of the sheet before is called now: one that has a new name has kept its row.
+  renamed(name, before) {
+    const now = this.names[before.indexOf(name)]
+    const is_new_name = !this.has(name) && before.length === this.names.length && !before.includes(now)
+    return is_new_name ? now : name
+  }
+
   place(name) {
     const row = this.row.get(name)
     return {x: this.x[row], y: this.y[row]}

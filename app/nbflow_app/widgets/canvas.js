@@ -40,11 +40,15 @@ class Canvas {
 
   // --- what the page asks ---
 
-  // Draw a sheet. What is chosen stays so by its name, and a hand that is down goes on.
+  // Draw a sheet. What is chosen stays so by its name, also under a new one, and a hand that is down goes on.
   show(sheet) {
     const is_first = this.sheet === null
+    const before = this.board.names
     this.sheet = sheet
     this.board.put(sheet)
+    const now = name => this.board.renamed(name, before)
+    this.names = this.names.map(now)
+    this.edge &&= this.edge.map(now)
     this.draw()
     this.choose_again()
     this.hands.again()
