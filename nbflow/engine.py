@@ -383,7 +383,8 @@ class Engine:
     def _grants(self, draft: Draft | None = None) -> dict[RunId, list[SlotGranted]]:
         """Which task runs get the free slots. With a draft, its run counts as it will be when that is saved.
 
-        It goes only up to the first task of a pool then: which places are free is known when it has been saved.
+        It goes only up to the first task of a pool then: which places are free is known when it has been saved. Where
+        a task waits for several places of a pool, those that are free are kept for it: others would take them for ever.
         """
         free = self._executor.free_slots()
         usage: dict[str, int] | None = None
@@ -397,10 +398,12 @@ class Engine:
                 if draft is not None:
                     break
                 usage = _places(self._store.pool_holders()) if usage is None else usage
-                taken = usage.get(task.pool, 0) + task.pool_slots
-                if taken > self._pools.get(task.pool, 0):
+                size, taken = self._pools.get(task.pool, 0), usage.get(task.pool, 0) + task.pool_slots
+                if task.pool_slots > size:
                     continue
-                usage[task.pool] = taken
+                usage[task.pool] = min(taken, size)
+                if taken > size:
+                    continue
             granted[run].append(SlotGranted(key=key, token=secrets.token_hex(16), host=self._host))
             free -= 1
         return granted

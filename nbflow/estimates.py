@@ -180,12 +180,16 @@ class _Course:
             self.ready.append(key)
 
     def _start_ready(self, now: datetime) -> None:
+        kept: set[str | None] = set()
         for key in sorted(self.ready, key=self.live.start_order.__getitem__):
             if self.busy >= max(self.slots, 1):
                 return
-            if self._has_room(key):
+            pool = self.live.task(key).pool
+            if pool not in kept and self._has_room(key):
                 self.ready.remove(key)
                 self._start(key, now, now)
+            else:
+                kept.add(pool)
 
     def _has_room(self, key: TaskKey) -> bool:
         """Of its pool."""

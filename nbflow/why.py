@@ -10,7 +10,7 @@ from typing import assert_never
 
 from nbflow.admission import Lane, Limits, ahead, is_held, lane
 from nbflow.backfill import Backfill
-from nbflow.live import LiveRun
+from nbflow.live import LiveRun, StartOrder
 from nbflow.model import RunId, TaskKey, TaskName
 from nbflow.run import Run, TaskRun
 from nbflow.states import RunState, TaskState, in_words
@@ -55,6 +55,8 @@ class Surroundings:
     """The places of each pool."""
     holders: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Who holds the places of each pool now, one name a place."""
+    kept: Mapping[str, tuple[StartOrder, str]] = field(default_factory=dict)
+    """Of each pool the first ready task that has to wait for places, and its name: the free ones are kept for it."""
     slots: int | None = None
     """Attempts that may run at once; None where it is not known."""
     busy: Sequence[str] = ()
@@ -296,18 +298,20 @@ def _queued(live: LiveRun, task_run: TaskRun, around: Surroundings) -> str:
     if task_run.live is not None:
         return "was handed to the executor and is starting"
     task = live.task(task_run.key)
-    return (task.pool and _for_pool(task.pool, task.pool_slots, around)) or _for_slot(around)
+    order = live.start_order[task_run.key]
+    return (task.pool and _for_pool(task.pool, task.pool_slots, order, around)) or _for_slot(around)
 
 
-def _for_pool(pool: str, wanted: int, around: Surroundings) -> str:
-    """Empty where the pool has room."""
+def _for_pool(pool: str, wanted: int, order: StartOrder, around: Surroundings) -> str:
+    """Empty where the pool has room for it."""
     if pool not in around.pools:
         return f"waits for pool {pool}, which nbflow.toml does not name"
     size, held = around.pools[pool], around.holders.get(pool, ())
     if wanted > size:
         return f"waits for {counted(wanted, 'place')} of pool {pool}, which has {size}"
     if len(held) + wanted <= size:
-        return ""
+        before, name = around.kept.get(pool, (order, ""))
+        return f"waits for pool {pool}, whose free places are kept for {name}" if before < order else ""
     many = f"{wanted} places of " if wanted > 1 else ""
     return f"waits for {many}pool {pool}: {len(held)} of {size} used by {_listed(dict.fromkeys(held))}"
 

@@ -54,7 +54,10 @@ class Away:
 class Machine:
     """One machine with its processes; `Process` objects on it come and go."""
 
-    def __init__(self, *pipelines: Pipeline, scripts: Any = None, slots: int = 4) -> None:
+    def __init__(
+        self, *pipelines: Pipeline, scripts: Any = None, slots: int = 4, pools: Mapping[str, int] | None = None
+    ) -> None:
+        self.pools = pools or {}
         self.clock, self.store, self.owners = FakeClock(MONDAY), DictStore(), FakeOwners()
         self.workspace = FakeWorkspace(*pipelines)
         self.scripts, self.slots = scripts, slots
@@ -70,6 +73,7 @@ class Machine:
             driver=None,
             owners=self.owners,
             slots=slots,
+            pools=self.pools,
         )
 
     def start(self) -> Process:
@@ -97,7 +101,12 @@ class Process:
         self.store = Away(machine.store)
         self.executor = FakeExecutor(machine.clock.now, machine.scripts, slots=machine.slots, machine=machine.alive)
         self.engine = Engine(
-            name=name, store=self.store, executor=self.executor, clock=machine.clock, owners=machine.owners
+            name=name,
+            store=self.store,
+            executor=self.executor,
+            clock=machine.clock,
+            owners=machine.owners,
+            pools=machine.pools,
         )
         self.scheduler = Scheduler(
             store=self.store,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
+from operator import itemgetter
 from statistics import median
 
 from nbflow import why as sentences
@@ -11,7 +12,7 @@ from nbflow.admission import Limits
 from nbflow.api.bound import Bound, live_run
 from nbflow.api.roles import Role, needs
 from nbflow.api.views import Whys
-from nbflow.live import LiveRun
+from nbflow.live import LiveRun, StartOrder
 from nbflow.model import Pipeline, PipelineName, TaskKey
 from nbflow.ports import Held, Lease, Owners, StoredRun, host_of, silence
 from nbflow.timetable import Standing
@@ -48,9 +49,10 @@ class Reasons(Bound):
     def _surroundings(self, live: LiveRun, zone: tzinfo | None = None) -> Surroundings:
         """What the run shares with others now."""
         run, now, leases, leader = live.run, self._clock.now(), self._store.owned(), self._store.leader()
-        at, standings = self._store.now(now), self._store.standings()
+        at, standings, holders = self._store.now(now), self._store.standings(), self._store.pool_holders()
         lease = next((lease for lease in leases if lease.run == run.id), None)
         owner = _owner(lease, self._owners, at)
+        beside = self._beside(live, leases) if any(live.ready()) else ()
         return Surroundings(
             now=now,
             owner=owner,
@@ -62,9 +64,10 @@ class Reasons(Bound):
             limits=self._limits(live.pipeline, standings),
             standing=standings.get(run.pipeline),
             pools=self._pools,
-            holders=self._store.pool_holders(),
+            holders=holders,
+            kept=self._kept(beside, holders, run.pipeline),
             slots=self._slots,
-            busy=self._busy(live, leases) if any(live.ready()) else (),
+            busy=[_name(each, key, run.pipeline) for each in beside for key, task in each.tasks.items() if task.live],
             usual={task: median(took) for task, took in self._store.durations(run.pipeline).items()},
             zone=zone,
         )
@@ -74,15 +77,23 @@ class Reasons(Bound):
         hosts = {task.live.host for task in live.tasks.values() if task.live and task.live.host}
         return hosts - {host_of(leader.engine)} if leader else set()
 
-    def _busy(self, live: LiveRun, leases: Sequence[Lease]) -> Sequence[str]:
-        """What runs in the engine that has this run, each by its name; tasks of other pipelines with theirs."""
+    def _beside(self, live: LiveRun, leases: Sequence[Lease]) -> Sequence[LiveRun]:
+        """The runs of the engine that has this run."""
         engine = next((lease.engine for lease in leases if lease.run == live.run.id), None)
-        names = []
-        for run in (lease.run for lease in leases if lease.engine == engine):
-            stored = live if run == live.run.id else self._store.load(run)
-            before = "" if stored.run.pipeline == live.run.pipeline else f"{stored.run.pipeline}."
-            names += [f"{before}{key.address}" for key, task in stored.tasks.items() if task.live]
-        return names
+        runs = (lease.run for lease in leases if lease.engine == engine)
+        return [live if run == live.run.id else live_run(self._store.load(run)) for run in runs]
+
+    def _kept(
+        self, runs: Sequence[LiveRun], holders: Mapping[str, Sequence[str]], pipeline: PipelineName
+    ) -> Mapping[str, tuple[StartOrder, str]]:
+        """Goes by what the engine goes by when it grants places."""
+        ready = [(order, _name(live, key, pipeline), live.task(key)) for live in runs for order, key in live.ready()]
+        kept: dict[str, tuple[StartOrder, str]] = {}
+        for order, name, task in sorted(ready, key=itemgetter(0, 1)):
+            size, taken = self._pools.get(task.pool or "", 0), len(holders.get(task.pool or "", ()))
+            if task.pool and task.pool_slots <= size < taken + task.pool_slots:
+                kept.setdefault(task.pool, (order, name))
+        return kept
 
     def _limits(self, pipeline: Pipeline, standings: Mapping[PipelineName, Standing]) -> Limits:
         """What the scheduler goes by: the last good version of the manifest, not the run's frozen one."""
@@ -92,6 +103,11 @@ class Reasons(Bound):
             paused={name for name, standing in standings.items() if standing.paused_at is not None},
             backfills=self._store.backfilled_runs(),
         )
+
+
+def _name(live: LiveRun, key: TaskKey, pipeline: PipelineName) -> str:
+    """A task of another pipeline has its name before its own."""
+    return key.address if live.run.pipeline == pipeline else f"{live.run.pipeline}.{key.address}"
 
 
 def _owner(lease: Lease | None, owners: Owners, now: datetime) -> Owner:

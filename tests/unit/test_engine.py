@@ -126,6 +126,21 @@ def test_a_pool_limits_across_runs_of_one_engine() -> None:
     assert set(world.states("r1").values()) | set(world.states("r2").values()) == {"success"}
 
 
+def test_free_places_of_a_pool_are_kept_for_the_task_that_comes_first() -> None:
+    wide = task("wide", "first", priority=5, pool_slots=2, **POOL)
+    narrow = (task(f"narrow_{at}", **POOL) for at in range(6))
+    world = World(scripts={("narrow_0", 1): Script(after=timedelta(seconds=5))}, slots=8, pools={"warehouse": 2})
+    world.engine.drive(world.add(pipeline(task("first", priority=9, **POOL), wide, *narrow)))
+    assert started(world.executor)[:3] == ["first", "narrow_0", "wide"]
+
+
+def test_a_pool_that_is_too_small_for_a_task_is_not_kept_for_it() -> None:
+    world = World(slots=8, pools={"warehouse": 1})
+    world.engine.own(world.add(pipeline(task("wide", priority=5, pool_slots=2, **POOL), task("narrow", **POOL))))
+    world.engine.step(world.clock.now())
+    assert started(world.executor) == ["narrow"]
+
+
 def test_a_pool_that_another_engine_fills_is_waited_for() -> None:
     of = pipeline(task("a", pool="warehouse"))
     world = World(scripts=lambda order: SLOW if order.run == "r1" else Script(), pools={"warehouse": 1})

@@ -69,6 +69,12 @@ def test_slots_and_pools_make_ready_tasks_wait() -> None:
     assert ready_in(pooled, past(slots=3, pools={"disk": 2}, a=10, b=20, c=1)) == 21
 
 
+def test_free_places_of_a_pool_are_kept_for_the_task_that_comes_first() -> None:
+    wide, narrow = task("wide", "a", pool="disk", pool_slots=2, priority=5), [task(name, pool="disk") for name in "bc"]
+    play = Play(pipeline(task("a", pool="disk", priority=9), wide, *narrow))
+    assert ready_in(play, past(slots=4, pools={"disk": 2}, a=10, b=30, c=30, wide=10)) == 70
+
+
 def test_of_a_running_task_only_longer_samples_speak() -> None:
     play = Play(pipeline(a=""))
     play.start("a")

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from building import pipeline
+from building import pipeline, task
 from engines import FAILS, started
 from scheduling import (
     DAILY,
@@ -26,7 +26,7 @@ from scheduling import (
 )
 
 from nbflow.errors import Conflict, NotFound
-from nbflow.model import Schedule, TaskKey
+from nbflow.model import Pipeline, Schedule, Task, TaskKey
 from nbflow.run import CancelRequested
 from nbflow.scheduler.firing import AT_ONCE
 from nbflow.states import RunKind, RunState, TaskState
@@ -280,6 +280,28 @@ def test_who_uses_the_slots_is_said_where_none_is_free() -> None:
     process.until(lambda: machine.store.load(nightly.id).run.state is RunState.RUNNING)
     expected = "second waits for a free slot: 2 of 2 used by hourly.other, first."
     assert machine.api.why(nightly.id, "second") == expected
+
+
+def test_for_whom_the_places_of_a_pool_are_kept_is_said() -> None:
+    def of(name: str, only: Task) -> Pipeline:
+        return replace(scheduled(name, None), tasks={only.name: only})
+
+    pipelines = [
+        of("first", task("only", pool="warehouse")),
+        of("wide", task("load", pool="warehouse", pool_slots=2, priority=5)),
+        of("narrow", task("only", pool="warehouse")),
+    ]
+    machine = Machine(*pipelines, scripts=lambda order: SLOW, pools={"warehouse": 2})
+    process = machine.start()
+    first = machine.api.trigger("first")
+    process.until(lambda: machine.store.load(first.id).run.state is RunState.RUNNING)
+    wide, narrow = machine.api.trigger("wide"), machine.api.trigger("narrow")
+    process.work(2 * SECOND, SECOND)
+    assert started(process.executor) == ["only"]
+    expected = "load waits for 2 places of pool warehouse: 1 of 2 used by only."
+    assert machine.api.why(wide.id, "load") == expected
+    expected = "only waits for pool warehouse, whose free places are kept for wide.load."
+    assert machine.api.why(narrow.id, "only") == expected
 
 
 # --- pauses ---------------------------------------------------------------------------------------------------------

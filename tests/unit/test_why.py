@@ -154,6 +154,24 @@ TASKS: dict[str, tuple[Callable[[], Play], str, dict[str, Any], str]] = {
         {"pools": {"warehouse": 2}, "holders": {"warehouse": ["load_x"]}, "slots": 1, "busy": ["load_x"]},
         "extract waits for a free slot: 1 of 1 used by load_x.",
     ),
+    "ready, and the pool's room is kept for another": (
+        pooled, "extract",
+        {
+            "pools": {"warehouse": 2},
+            "holders": {"warehouse": ["load_x"]},
+            "kept": {"warehouse": ((-5, False, NOW, 0.0, 0), "hourly.load_all")},
+        },
+        "extract waits for pool warehouse, whose free places are kept for hourly.load_all.",
+    ),
+    "ready, and the pool's room is kept for one that comes later": (
+        pooled, "extract",
+        {
+            "pools": {"warehouse": 2},
+            "holders": {"warehouse": ["load_x"]},
+            "kept": {"warehouse": ((5, False, NOW, 0.0, 0), "hourly.load_all")},
+        },
+        "extract is ready and waits for a free slot.",
+    ),
     "handed over": (handed_over, "extract", {}, "extract was handed to the executor and is starting."),
     "running": (
         lambda: started(chain(), "extract"), "extract",
