@@ -77,7 +77,12 @@ class History(Reasons):
     @needs(Role.VIEWER)
     def log_of(self, attempt: Attempt, pipeline: PipelineName) -> LogView:
         """The same of an attempt that was just read."""
-        notebook = self._logs.notebook(attempt.id, pipeline)
+        try:
+            notebook = self._logs.notebook(attempt.id, pipeline)
+        except NotFound as error:
+            if attempt.state.is_terminal:  # it could not be started, or its folder was removed since
+                error.hint = f"The attempt ended as {attempt.state}{f': {attempt.reason}' if attempt.reason else ''}."
+            raise
         return LogView(attempt=attempt, path=self._notebook(attempt, pipeline), notebook=notebook)
 
     def _notebook(self, attempt: Attempt, pipeline: PipelineName) -> Path:

@@ -102,6 +102,14 @@ def test_a_log_that_is_not_there_says_why(world: World) -> None:
     assert answer.json()["hint"] == world.root.why(run, "clean")
 
 
+def test_the_log_of_an_attempt_that_left_none_says_how_it_ended(world: World) -> None:
+    run = world.failed_run()
+    (world.root.log(run, "extract").path).unlink()
+    answer = world.ask("GET", f"{API}/runs/{run}/tasks/extract/log")
+    assert answer.status_code == 404
+    assert answer.json()["hint"] == "The attempt ended as failed: ValueError: bad country."
+
+
 @pytest.mark.parametrize("what", ["notebook", "events"])
 def test_a_file_that_may_not_be_read_says_so(world: World, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
     run = world.failed_run()
