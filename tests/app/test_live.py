@@ -6,11 +6,13 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from app_server import Running, served
+from app_server import Running, served, window
 from app_world import CHAIN, FAILS, World, ran
 from making import eventually
 from nbformat.v4 import new_output
 from playwright.sync_api import Browser, Page, Route, expect
+
+from nbflow.api import Role
 
 
 @pytest.fixture
@@ -285,3 +287,16 @@ def test_a_form_that_does_not_come_leaves_the_page_where_it_is(running: Running,
     expect(page.get_by_text("The server does not answer.")).to_be_visible()
     expect(page).to_have_url(re.compile(r"/pipelines/nightly$"))
     context.close()
+
+
+@pytest.mark.parametrize(("role", "keys"), [(Role.VIEWER, []), (Role.OPERATOR, ["r", "t"])])
+def test_the_help_tells_of_no_key_that_does_nothing(
+    world: World, chromium: Browser, role: Role, keys: list[str]
+) -> None:
+    run = world.run(clean=FAILS)
+    with served(world, role=role) as running, window(running, chromium) as page:
+        page.goto(f"/pipelines/nightly/runs/{run.id}")
+        page.keyboard.press("?")
+        expect(page.get_by_role("dialog")).to_contain_text("this help")
+        known = page.get_by_role("dialog").locator("kbd").all_inner_texts()
+        assert [key for key in known if key in {"r", "t", "e"}] == keys

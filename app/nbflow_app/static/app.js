@@ -338,12 +338,15 @@ document.addEventListener("submit", async (event) => {
 
 const KEYS = [["/", "search"], ["j  k", "next and previous row, or failed cell"], ["↓", "from the search to the first row"], ["Enter", "open the row"],
   ["r", "re-run"], ["t", "trigger"], ["e", "edit the pipeline"], ["?", "this help"], ["Esc", "close"]];
+const PRESSES = ["r", "t", "e"];  // what a page has for whoever may do so
+const pressed = (key) => document.querySelector(`[data-key=${key}]`);
 
 function help() {
+  const known = KEYS.filter(([key]) => !PRESSES.includes(key) || pressed(key));
   const dialog = document.createElement("dialog");
   dialog.className = "nb-dialog";
   dialog.setAttribute("aria-labelledby", "dialog-title");
-  dialog.innerHTML = `<h2 id="dialog-title">Keyboard</h2><dl class="nb-keys">${KEYS.map(([keys, text]) =>
+  dialog.innerHTML = `<h2 id="dialog-title">Keyboard</h2><dl class="nb-keys">${known.map(([keys, text]) =>
     `<dt>${keys.split("  ").map((key) => `<kbd>${key}</kbd>`).join(" ")}</dt><dd>${text}</dd>`).join("")}</dl>
     <footer><button type="button" class="nb-button" data-close autofocus>Close</button></footer>`;
   document.body.append(dialog);
@@ -365,9 +368,7 @@ document.addEventListener("keydown", (event) => {
   const act = {
     "/": () => { const field = document.querySelector("[data-search]"); if (field) field.focus(); else location.assign(`${base}/pipelines#q`); },
     j: () => step(1), k: () => step(-1), "?": help,
-    r: () => document.querySelector("[data-key=r]")?.click(),
-    t: () => document.querySelector("[data-key=t]")?.click(),
-    e: () => document.querySelector("[data-key=e]")?.click(),
+    ...Object.fromEntries(PRESSES.map((key) => [key, () => pressed(key)?.click()])),
   }[event.key];
   if (act) { event.preventDefault(); act(); }
 });
