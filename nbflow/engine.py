@@ -138,13 +138,18 @@ class Engine:
         return True
 
     def close_abandoned(self) -> tuple[RunId, ...]:
-        """End the runs whose `nbflow run` is gone; they are never continued unasked (semantics §9)."""
+        """End the runs whose `nbflow run` is gone; they are never continued unasked (semantics §9).
+
+        Raises Unavailable where the store goes away meanwhile; the next command closes them then.
+        """
         return self._close(self.abandoned())
 
     def _close(self, runs: Iterable[RunId]) -> tuple[RunId, ...]:
         closing = tuple(run for run in runs if self.abandon(run))
         while any(run in self._runs for run in closing):
             self.step(self._clock.now())
+            if self.trouble:
+                raise self.trouble
             self._executor.wait(TICK)
         return closing
 

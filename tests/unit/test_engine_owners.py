@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import datetime, timedelta
 
 import pytest
 from building import NOW, pipeline, task
 from engines import CHAIN, KEY_A, SLOW, FakeOwners, World
+from scheduling import Away
 
-from nbflow.errors import Conflict
+from nbflow.errors import Conflict, Unavailable
 from nbflow.model import RunId
 from nbflow.ports import LEASE, Lease, silence
 from nbflow.run import CancelRequested, ResetRequested, StopAttempt
@@ -68,6 +70,29 @@ def test_the_run_of_a_dead_command_is_closed_also_where_somebody_would_drive_it(
     executor, second = world.new_engine("second")
     assert second.drive(run).state is RunState.FAILED
     assert executor.orders == []
+
+
+def test_who_cannot_close_the_run_of_a_dead_command_says_so_and_leaves_it_to_the_next() -> None:
+    world = World(scripts={("a", 1): SLOW})
+    run = world.add(CHAIN)
+    world.engine.own(run)
+    world.engine.step(world.clock.now())
+    world.owners.dead.add("first")
+    next(iter(world.machine.values())).ends_at = world.clock.now()
+    away, tries = Away(world.store), itertools.count()
+    away.fails = {"apply"}
+
+    def bounded() -> None:
+        assert next(tries) < 100
+
+    away.before["apply"] = bounded
+    _, second = world.new_engine("second", store=away)
+    with pytest.raises(Unavailable):
+        second.close_abandoned()
+    world.owners.dead.add("second")
+    _, third = world.new_engine("third")
+    assert third.close_abandoned() == (run,)
+    assert world.store.load(run).run.state is RunState.FAILED
 
 
 def test_the_run_of_a_living_command_is_left_alone() -> None:
