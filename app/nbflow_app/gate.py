@@ -25,6 +25,7 @@ from tornado.iostream import IOStream
 
 from nbflow.access import is_our_host
 from nbflow.api import Caller, Role
+from nbflow.errors import NbflowError
 
 PUBLIC = ("/sign-in", "/assets/", "/static/", "/panel/", "/favicon.ico", "/healthz", "/readyz", "/metrics", "/api/")
 """Where nobody needs to be known. The REST API looks at its callers itself."""
@@ -52,6 +53,9 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+
+AWAY = "The database does not answer. Try again in a moment; nbflow doctor says what is wrong."
+"""Told to whoever asks, so it names no address."""
 
 LOOK_AGAIN = 20.0
 """Seconds between two looks at who has a websocket open."""
@@ -89,7 +93,10 @@ class Gate(HTTPServerConnectionDelegate):
             await asyncio.sleep(LOOK_AGAIN)
             self._sockets = [each for each in self._sockets if not each.stream.closed()]
             for each in self._sockets:
-                caller = await self.known(each.cookies)
+                try:
+                    caller = await self.known(each.cookies)
+                except NbflowError:
+                    continue  # nobody can say yet; the next look is soon
                 if caller is None or caller.role < self.needed(each.path):
                     each.stream.close()
 
@@ -148,9 +155,11 @@ class _Passing(HTTPMessageDelegate):
     async def _judge(self, start_line: RequestStartLine, headers: HTTPHeaders) -> _Refusal | None:
         if not is_our_host(headers.get("Host", ""), self._gate.hosts):
             return _Refusal(421, "Misdirected Request", "This host is not served here. See server.url in nbflow.toml.")
-        cookies = parse_cookie(headers.get("Cookie", ""))
-        self._conn.caller = await self._gate.known(cookies)
         path = start_line.path.partition("?")[0]
+        try:
+            self._conn.caller = await self._gate.known(parse_cookie(headers.get("Cookie", "")))
+        except NbflowError:
+            return None if self._gate.is_public(path) else _Refusal(503, "Service Unavailable", AWAY)
         if self._conn.caller is not None:
             return self._needs_more(self._conn.caller, path)
         if self._gate.is_public(path):

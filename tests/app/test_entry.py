@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from nbflow_app.start import start
 from tornado.ioloop import IOLoop
 
 from nbflow.api import Caller, Entrance, Role
-from nbflow.errors import InvalidInput, NotSignedIn
+from nbflow.errors import InvalidInput, NotSignedIn, Unavailable
 
 ADA = Caller(name="ada", role=Role.ADMIN)
 
@@ -180,6 +181,59 @@ def test_who_may_not_come_in_any_more_hears_nothing_more(tmp_path: Path, monkeyp
         async def listen() -> object:
             socket = await running.socket("/live?watch=runs", {"Cookie": f"{link.cookie}={link.cookie_value}"})
             world.api().add_user("root", Role.ADMIN, password="a quite long password")
+            while message := await socket.read_message():
+                assert json.loads(str(message))["refresh"]
+            socket.close()
+            return message
+
+        assert IOLoop(make_current=False).run_sync(listen, timeout=60) is None, "the server has closed it"
+
+
+class AwayEntry(LinkEntry):
+    """Cannot look up who that is while the database is away."""
+
+    is_away = False
+
+    def who(self, cookies: Mapping[str, str]) -> Caller | None:
+        if self.is_away:
+            raise Unavailable("the database at 10.0.0.7 does not answer")
+        return super().who(cookies)
+
+
+def test_while_nobody_can_be_looked_up_pages_say_so_and_the_rest_answers(tmp_path: Path) -> None:
+    entry = AwayEntry(b"a" * 32, ADA, 5006)
+    with served(World(tmp_path), entry=entry) as running, running.stranger() as browser:
+        browser.get(f"/sign-in?token={entry.token}")
+        entry.is_away = True
+        answer = browser.get("/runs")
+        assert (answer.status_code, answer.text) == (503, gate.AWAY)
+        assert browser.get("/sign-in").status_code == 200
+        entry.is_away = False
+        assert browser.get("/runs").status_code == 200
+
+
+def test_who_cannot_be_looked_up_for_a_while_is_looked_after_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gate, "LOOK_AGAIN", 0.05)
+    looks = iter([True, False, False])
+
+    class Flickering(LinkEntry):
+        """Is let in; then cannot be looked up; then is not known any more."""
+
+        def who(self, cookies: Mapping[str, str]) -> Caller | None:
+            match next(looks, None):
+                case True:
+                    return ADA
+                case False:
+                    raise Unavailable("the database does not answer")
+                case _:
+                    return None
+
+    with served(World(tmp_path), entry=Flickering(b"a" * 32, ADA, 5006)) as running:
+
+        async def listen() -> object:
+            socket = await running.socket("/live?watch=runs", {"Cookie": "any=one"})
             while message := await socket.read_message():
                 assert json.loads(str(message))["refresh"]
             socket.close()
