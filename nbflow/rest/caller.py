@@ -14,7 +14,7 @@ from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 
 from nbflow.api import Api, Caller
-from nbflow.errors import NotAllowed, NotSignedIn
+from nbflow.errors import NotAllowed, NotSignedIn, Unavailable
 from nbflow.people import xsrf
 
 XSRF_HEADER = "X-Xsrf-Token"
@@ -51,16 +51,17 @@ def behind(request: Request) -> Behind:
 
 
 def caller_of(request: Request) -> Caller:
-    """Raises NotSignedIn, and NotAllowed for a cookie that another site may have sent along."""
+    """Raises NotSignedIn, NotAllowed for a cookie that another site may have sent along, and Unavailable."""
     known = behind(request)
     kind, _, secret = request.headers.get("Authorization", "").partition(" ")
     has_token = kind.lower() == "bearer"  # another kind is meant for a proxy in front of us
-    if has_token:
-        caller = known.bearer(secret.strip())
-    else:
-        caller = known.cookies(request.cookies)
-        if caller is not None and request.method not in _SAFE:
-            _check_forgery(request, known.cookie)
+    try:
+        caller = known.bearer(secret.strip()) if has_token else known.cookies(request.cookies)
+    except Unavailable:  # a stranger is not told where the database is
+        hint = "Try again in a moment; nbflow doctor says what is wrong."
+        raise Unavailable("the database does not answer", hint=hint) from None
+    if caller is not None and not has_token and request.method not in _SAFE:
+        _check_forgery(request, known.cookie)
     if caller is None:
         raise NotSignedIn(
             "this token is not valid" if has_token else "nobody is signed in",

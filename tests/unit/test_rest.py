@@ -371,6 +371,16 @@ def test_a_database_that_is_away_is_told_and_may_be_tried_again(world: World, mo
     assert answer.json() == {"error": "the database does not answer", "where": "", "hint": "Check it."}
 
 
+def test_a_stranger_is_not_told_where_the_database_is(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(_: str) -> None:
+        raise Unavailable("database postgresql://ada@10.0.0.7/db does not answer")
+
+    monkeypatch.setattr(world.store, "holder", away)
+    answer = world.ask("GET", f"{API}/runs")
+    assert answer.status_code == 503
+    assert answer.json()["error"] == "the database does not answer"
+
+
 @pytest.mark.parametrize("error", [ZeroDivisionError("secret detail"), NbflowError("of no kind")])
 def test_what_is_not_expected(
     world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
