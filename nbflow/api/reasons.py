@@ -65,7 +65,7 @@ class Reasons(Bound):
             standing=standings.get(run.pipeline),
             pools=self._pools,
             holders=holders,
-            kept=self._kept(beside, holders, run.pipeline),
+            kept=self._places_kept(beside, holders, run.pipeline),
             slots=self._slots,
             busy=[_name(each, key, run.pipeline) for each in beside for key, task in each.tasks.items() if task.live],
             usual={task: median(took) for task, took in self._store.durations(run.pipeline).items()},
@@ -83,7 +83,7 @@ class Reasons(Bound):
         runs = (lease.run for lease in leases if lease.engine == engine)
         return [live if run == live.run.id else live_run(self._store.load(run)) for run in runs]
 
-    def _kept(
+    def _places_kept(
         self, runs: Sequence[LiveRun], holders: Mapping[str, Sequence[str]], pipeline: PipelineName
     ) -> Mapping[str, tuple[StartOrder, str]]:
         """Goes by what the engine goes by when it grants places."""
