@@ -128,6 +128,7 @@ class FakeApi:
     views: Sequence[PipelineView] = ()
     checks: Sequence[Check] = ()
     abandoned: Sequence[str] = ()
+    unclosed: BaseException | None = None
     notebook: Any = field(default_factory=lambda: FAILED_LOG)
     told: Sequence[Message] = ()
     gone: Sequence[str] = ()
@@ -146,6 +147,8 @@ class FakeApi:
         return [arguments for called, arguments in self.calls if called == name][-1]
 
     def close_abandoned(self) -> Sequence[str]:
+        if self.unclosed is not None:
+            raise self.unclosed
         return self.abandoned
 
     def validate(self, paths: Sequence[str] = ()) -> Sequence[Definition]:

@@ -241,6 +241,16 @@ def test_a_run_is_closed_as_it_ended(nbflow: CommandLine, steps: Sequence[Step],
     assert ("rerun" in told) == (said == "cancelled")
 
 
+def test_where_a_run_cannot_be_closed_people_can_look_all_the_same(nbflow: CommandLine) -> None:
+    nbflow.api.play, nbflow.api.unclosed = played(*FAILURE), Unavailable("the disk is full")
+    nbflow.live.trouble = "the disk is full"
+    done = nbflow("status", "latest")
+    assert done.exit_code == 0
+    assert "could not be closed: the disk is full. The next command tries it again." in done.stderr
+    nbflow.live.trouble = ""
+    assert nbflow("status", "latest").stderr == "error: the disk is full\n"
+
+
 # --- repair -------------------------------------------------------------------------------------------------------
 
 
