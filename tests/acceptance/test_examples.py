@@ -68,13 +68,14 @@ def test_black_friday_fails_on_request_blocks_only_its_descendants_and_is_repair
 COMMAND = re.compile(r"\| `(nbflow [^`]+)` \|$", re.MULTILINE)
 
 
-def test_the_commands_of_the_readme_work(project: Project) -> None:
-    """In the order of its table. After a good run no cell failed and nothing is to be repaired, as exit codes say."""
+def test_the_commands_of_the_readme_work(project: Project, tmp_path: Path) -> None:
+    """In a project of `nbflow init`. After a good run no cell has failed and nothing is to be repaired."""
     commands = dict.fromkeys(COMMAND.findall((ROOT / "README.md").read_text()))
     assert len(commands) == 6
-    codes = {}
+    mine, codes = str(tmp_path / "my-project"), {}
+    assert project.nbflow("init", mine).returncode == 0
     for command in sorted(commands, key=lambda each: " run " not in each):
-        done = project.nbflow(*shlex.split(command)[1:])
+        done = project.nbflow(*shlex.split(command)[1:], "--project", mine)
         codes[command] = done.returncode
     refused = {command: code for command, code in codes.items() if code}
     assert refused == {"nbflow logs latest": 2, "nbflow rerun latest": 1}
