@@ -79,6 +79,10 @@ class Unavailable(NbflowError):
     """Something outside nbflow (database, disk) does not answer; trying later can help."""
 
 
+class Unclosed(Unavailable):
+    """The run of a command that is gone could not be closed now. Whoever only looks can look all the same."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
     """One finding in a definition. `line` and `column` count from 1; `where` is the path inside the document."""

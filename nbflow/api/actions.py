@@ -11,7 +11,7 @@ from nbflow import params, repair
 from nbflow.api.bound import Bound, live_run
 from nbflow.api.roles import Role, needs
 from nbflow.api.views import RepairView
-from nbflow.errors import Conflict, InvalidInput, NotFound, Unavailable
+from nbflow.errors import Conflict, InvalidInput, NotFound, Unavailable, Unclosed
 from nbflow.live import LiveRun
 from nbflow.model import RunId, TaskKey
 from nbflow.run import (
@@ -159,11 +159,14 @@ class Actions(Bound):
 
     @needs(Role.OPERATOR)
     def close_abandoned(self) -> Sequence[RunId]:
-        """End the runs whose `nbflow run` is gone."""
+        """End the runs whose `nbflow run` is gone. Raises Unclosed where that cannot be written down."""
         now = self._store.now(self._clock.now())
         if all(self._owners.is_alive(lease, now) for lease in self._store.owned() if lease.is_foreground):
             return ()
-        return self._here().close_abandoned()
+        try:
+            return self._here().close_abandoned()
+        except Unavailable as error:
+            raise Unclosed(error.message, hint=error.hint) from error
 
 
 def _wait_until(deadline: float) -> None:

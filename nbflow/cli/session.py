@@ -18,7 +18,7 @@ import typer
 
 from nbflow.cli.help import Command
 from nbflow.cli.words import shell
-from nbflow.errors import InvalidInput, InvalidManifest, NbflowError, Unavailable, advised
+from nbflow.errors import InvalidInput, InvalidManifest, NbflowError, Unclosed, advised
 from nbflow.states import RunState
 from nbflow.text import fault
 
@@ -86,15 +86,13 @@ class Session:
     def open_runs(self, slots: int | None = None) -> Iterator[Live]:
         """The project for a command that touches runs: those whose `nbflow run` is gone are closed first.
 
-        Where that cannot be written down, it says so and goes on: on a full disk people still want to look.
+        Where that cannot be written down now, it says so and goes on: people still want to look.
         """
         with self.open(slots) as live:
             try:
                 for run in live.api.close_abandoned():
                     self._tell_closed(live.api.status(run).run)
-            except Unavailable as error:
-                if not live.trouble:
-                    raise
+            except Unclosed as error:
                 why = advised(str(error), "The next command tries it again.")
                 self.say(f"a run whose nbflow process is gone could not be closed: {why}", "yellow")
             yield live

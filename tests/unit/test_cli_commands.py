@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from nbflow import __main__, shapes
 from nbflow.cli import app
-from nbflow.errors import Conflict, InvalidInput, InvalidManifest, NotAllowed, NotFound, Unavailable
+from nbflow.errors import Conflict, InvalidInput, InvalidManifest, NotAllowed, NotFound, Unavailable, Unclosed
 from nbflow.model import TaskKey
 from nbflow.run import Asked, CancelRequested, MarkRequested
 from nbflow.states import TaskState
@@ -242,12 +242,11 @@ def test_a_run_is_closed_as_it_ended(nbflow: CommandLine, steps: Sequence[Step],
 
 
 def test_where_a_run_cannot_be_closed_people_can_look_all_the_same(nbflow: CommandLine) -> None:
-    nbflow.api.play, nbflow.api.unclosed = played(*FAILURE), Unavailable("the disk is full")
-    nbflow.live.trouble = "the disk is full"
+    nbflow.api.play, nbflow.api.unclosed = played(*FAILURE), Unclosed("the disk is full")
     done = nbflow("status", "latest")
     assert done.exit_code == 0
     assert "could not be closed: the disk is full. The next command tries it again." in done.stderr
-    nbflow.live.trouble = ""
+    nbflow.api.unclosed = Unavailable("the disk is full")
     assert nbflow("status", "latest").stderr == "error: the disk is full\n"
 
 
