@@ -12,6 +12,9 @@ from urllib.parse import urlsplit
 
 from nbflow.errors import InvalidInput
 
+TRY_AGAIN = "Try again in a moment; nbflow doctor says what is wrong."
+"""Told to whoever asks while the database does not answer, so it names no address."""
+
 
 def is_loopback(host: str) -> bool:
     """Whether a name or an address, without port, is this machine itself."""

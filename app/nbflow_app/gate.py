@@ -23,7 +23,7 @@ from tornado.httputil import (
 )
 from tornado.iostream import IOStream
 
-from nbflow.access import is_our_host
+from nbflow.access import TRY_AGAIN, is_our_host
 from nbflow.api import Caller, Role
 from nbflow.errors import NbflowError
 
@@ -54,8 +54,7 @@ HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 
-AWAY = "The database does not answer. Try again in a moment; nbflow doctor says what is wrong."
-"""Told to whoever asks, so it names no address."""
+AWAY = f"The database does not answer. {TRY_AGAIN}"
 
 LOOK_AGAIN = 20.0
 """Seconds between two looks at who has a websocket open."""

@@ -13,6 +13,7 @@ from typing import Annotated
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 
+from nbflow.access import TRY_AGAIN
 from nbflow.api import Api, Caller
 from nbflow.errors import NotAllowed, NotSignedIn, Unavailable
 from nbflow.people import xsrf
@@ -58,8 +59,7 @@ def caller_of(request: Request) -> Caller:
     try:
         caller = known.bearer(secret.strip()) if has_token else known.cookies(request.cookies)
     except Unavailable:  # a stranger is not told where the database is
-        hint = "Try again in a moment; nbflow doctor says what is wrong."
-        raise Unavailable("the database does not answer", hint=hint) from None
+        raise Unavailable("the database does not answer", hint=TRY_AGAIN) from None
     if caller is not None and not has_token and request.method not in _SAFE:
         _check_forgery(request, known.cookie)
     if caller is None:
