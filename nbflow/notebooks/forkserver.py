@@ -330,13 +330,14 @@ def children() -> set[int]:
 
 def _own_files() -> tuple[str, ...]:
     """Of imported modules, the files that are not installed: somebody may be editing them."""
+    installed = installations()
     files = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
-    return tuple(sorted(file for file in files if file and not is_installed(file)))
+    return tuple(sorted(file for file in files if file and not file.startswith(installed)))
 
 
-def is_installed(file: str) -> bool:
-    """Whether it is Python's own, or belongs to a package."""
-    return file.startswith((sys.prefix, sys.base_prefix, *filter(_is_for_packages, sys.path)))
+def installations() -> tuple[str, ...]:
+    """How the names of files begin that are Python's own, or belong to packages."""
+    return (sys.prefix, sys.base_prefix, *filter(_is_for_packages, sys.path))
 
 
 def _import_times(files: tuple[str, ...]) -> tuple[tuple[str, int], ...]:

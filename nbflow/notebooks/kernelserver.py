@@ -24,9 +24,9 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING or __package__:
-    from nbflow.notebooks.forkserver import ForkServer, Request, is_installed, options, preload, start_afresh
+    from nbflow.notebooks.forkserver import ForkServer, Request, installations, options, preload, start_afresh
 else:  # a program of an interpreter that may have no nbflow, or another one: the file beside this one
-    from forkserver import ForkServer, Request, is_installed, options, preload, start_afresh
+    from forkserver import ForkServer, Request, installations, options, preload, start_afresh
 
     del sys.modules["forkserver"]  # a notebook may have one of that name
 
@@ -99,7 +99,7 @@ class End:
         own = [module for name, module in sys.modules.items() if self.common.get(name) is not module]
         is_plain = not any(map(_is_extension, own))
         if self.is_orderly:
-            _take_apart(own if is_plain else [*filter(_is_of_notebook, own)])
+            _take_apart(own if is_plain else _of_notebook(own))
             for stream in (sys.stdout, sys.stderr):
                 with contextlib.suppress(Exception):
                     stream.flush()
@@ -115,10 +115,15 @@ def _is_extension(module: Any) -> bool:
     return str(getattr(module, "__file__", "")).endswith(tuple(importlib.machinery.EXTENSION_SUFFIXES))
 
 
-def _is_of_notebook(module: Any) -> bool:
-    """Itself, one that it has made, or one that lies beside it."""
-    file = getattr(module, "__file__", None)
-    return not is_installed(file) if file else getattr(module, "__spec__", None) is None
+def _of_notebook(modules: list[Any]) -> list[Any]:
+    """Itself, those that it has made, and those that lie beside it."""
+    installed = installations()
+
+    def is_its_own(module: Any) -> bool:
+        file = getattr(module, "__file__", None)
+        return not str(file).startswith(installed) if file else getattr(module, "__spec__", None) is None
+
+    return [*filter(is_its_own, modules)]
 
 
 def _take_apart(own: list[Any]) -> None:
