@@ -274,11 +274,15 @@ def test_a_write_whose_answer_is_lost_is_not_done_twice(lost: int) -> None:
     assert {len(tried) for tried in world.store.attempts(run).values()} == {1}
 
 
-def test_who_is_interrupted_while_the_store_is_away_leaves_the_run_to_the_next_command() -> None:
+def driving_on_a_flaky_store() -> tuple[World, Flaky, Any, RunId]:
     world = World(scripts={("a", 1): SLOW})
     flaky = Flaky(world.store)
     _, engine = world.new_engine("first", store=flaky)
-    run = world.add(CHAIN)
+    return world, flaky, engine, world.add(CHAIN)
+
+
+def test_who_is_interrupted_while_the_store_is_away_leaves_the_run_to_the_next_command() -> None:
+    world, flaky, engine, run = driving_on_a_flaky_store()
     turns = itertools.count()
 
     def watch(_: Any) -> None:
@@ -301,10 +305,7 @@ def test_who_is_interrupted_while_the_store_is_away_leaves_the_run_to_the_next_c
 
 
 def test_a_store_that_is_away_for_a_moment_keeps_no_run_from_being_cancelled() -> None:
-    world = World(scripts={("a", 1): SLOW})
-    flaky = Flaky(world.store)
-    _, engine = world.new_engine("first", store=flaky)
-    run = world.add(CHAIN)
+    _, flaky, engine, run = driving_on_a_flaky_store()
     turns = itertools.count()
 
     def watch(_: Any) -> None:

@@ -60,25 +60,25 @@ def test_the_next_command_closes_the_run_of_a_dead_one(ending: str) -> None:
     assert second.drive(run).state is RunState.SUCCESS
 
 
-def test_the_run_of_a_dead_command_is_closed_also_where_somebody_would_drive_it() -> None:
+def left_by_a_dead_command() -> tuple[World, RunId]:
     world = World(scripts={("a", 1): SLOW})
     run = world.add(CHAIN)
     world.engine.own(run)
     world.engine.step(world.clock.now())
     world.owners.dead.add("first")
     next(iter(world.machine.values())).ends_at = world.clock.now()
+    return world, run
+
+
+def test_the_run_of_a_dead_command_is_closed_also_where_somebody_would_drive_it() -> None:
+    world, run = left_by_a_dead_command()
     executor, second = world.new_engine("second")
     assert second.drive(run).state is RunState.FAILED
     assert executor.orders == []
 
 
 def test_who_cannot_close_the_run_of_a_dead_command_says_so_and_leaves_it_to_the_next() -> None:
-    world = World(scripts={("a", 1): SLOW})
-    run = world.add(CHAIN)
-    world.engine.own(run)
-    world.engine.step(world.clock.now())
-    world.owners.dead.add("first")
-    next(iter(world.machine.values())).ends_at = world.clock.now()
+    world, run = left_by_a_dead_command()
     away, tries = Away(world.store), itertools.count()
     away.fails = {"apply"}
 
