@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from nbflow import lifecycle
+from nbflow import lifecycle, operate
 from nbflow.aside import Aside, SetAside
 from nbflow.draft import Draft, start_order
 from nbflow.errors import Conflict, LeaseLost, NbflowError, PoolFull, StaleVersion, Unavailable, advised
@@ -34,6 +34,7 @@ from nbflow.run import (
     RunOpened,
     SlotGranted,
     StartAttempt,
+    TaskRun,
 )
 from nbflow.states import ATTEMPT_LIVE, AttemptState, Cause
 
@@ -52,9 +53,9 @@ class _Owned:
 
     live: LiveRun
     lease: Lease
-    pending: list[Fact] = field(default_factory=list)
-    is_abandoned: bool = False
+    is_abandoned: bool
     """Nothing of it starts any more; when its last attempt has ended, it is closed."""
+    pending: list[Fact] = field(default_factory=list)
 
     @property
     def is_idle(self) -> bool:
@@ -81,6 +82,8 @@ class Engine:
         host: str = "",
     ) -> None:
         self.name = name
+        self._closer = f"closing-{name}"
+        """Its name for runs that it closes. A command's to all others, for whoever follows it has to close them too."""
         self._store, self._executor, self._clock, self._owners = store, executor, clock, owners
         self._pools, self._env, self._host = pools or {}, env or {}, host
         self._runs: dict[RunId, _Owned] = {}
@@ -113,7 +116,7 @@ class Engine:
         owned = self._take(run)
         with self._sparing(run):
             self._adopt(owned, {AttemptState.RUNNING})
-            self._hand_over_again(owned.live)
+            self._repeat_orders(owned.live)
         owned.pending.append(RunOpened())
         self._advance(owned, (), self._clock.now())
         return owned.live
@@ -129,8 +132,8 @@ class Engine:
     def abandon(self, run: RunId) -> bool:
         """Begin to end a run whose `nbflow run` is gone, as `failed`; False where somebody else does so."""
         try:
-            owned = self._take(run)
-            owned.is_abandoned = True
+            self._owners.hold(self._closer)
+            owned = self._take(run, is_abandoned=True)
             with self._sparing(run):
                 self._adopt(owned, ATTEMPT_LIVE)
         except Conflict:
@@ -161,28 +164,31 @@ class Engine:
     def _is_abandoned(self, lease: Lease | None, now: datetime) -> bool:
         if lease is None or not lease.is_foreground or lease.run in self._runs:
             return False
-        return not self._owners.is_alive(lease, now)
+        return lease.engine == self._closer or not self._owners.is_alive(lease, now)
 
     def leave(self) -> None:
         """Let go of every run as it stands; what is running goes on, for a successor to adopt."""
         for run in list(self._runs):
             self._forget(run)
 
-    def _take(self, run: RunId) -> _Owned:
+    def _take(self, run: RunId, *, is_abandoned: bool = False) -> _Owned:
         self._require_not_aside(run)
         now = self._store.now(self._clock.now())
         before = self._store.lease(run)
         is_orphan = before is not None and not self._owners.is_alive(before, now)
-        lease = self._store.claim(run, self.name, now=now, ttl=LEASE, force=is_orphan)
+        engine = self._closer if is_abandoned else self.name
+        lease = self._store.claim(run, engine, now=now, ttl=LEASE, force=is_orphan)
         with self._sparing(run):
-            owned = self._runs[run] = _Owned(self._load(run), lease)
-        try:
-            self._give_up_or_refuse_strangers(owned)
-        except Conflict:
-            self._forget(run)
-            if before is not None and before.is_foreground:  # it is to be closed still, and not to be continued
-                self._store.claim(run, before.engine, now=now, ttl=timedelta(0), force=True)
-            raise
+            owned = _Owned(self._load(run), lease, is_abandoned)
+            try:
+                self._give_up_or_refuse_strangers(owned)
+            except Conflict:
+                if before is not None and before.is_foreground:  # it is to be closed still, and not to be continued
+                    self._store.claim(run, before.engine, now=now, ttl=timedelta(0), force=True)
+                else:
+                    self._store.release(lease)
+                raise
+        self._runs[run] = owned
         self._asked_at = None  # it may have requests that waited for an owner
         return owned
 
@@ -223,8 +229,9 @@ class Engine:
         return LiveRun(stored.run, stored.pipeline, stored.tasks, self._env)
 
     def _forget(self, run: RunId) -> None:
+        """One that is not closed yet is nobody's by that, or it would be continued: it is left to be closed."""
         owned = self._runs.pop(run, None)
-        if owned is not None:
+        if owned is not None and (owned.live.has_ended or not owned.is_abandoned):
             self._store.release(owned.lease)
 
     # --- the loop --------------------------------------------------------------------------------------------
@@ -306,7 +313,8 @@ class Engine:
     def _renew(self, now: datetime) -> None:
         if not self._runs or not is_over(LEASE / 3, self._renewed_at, now):
             return
-        still_own = self._store.renew(self.name, now=self._store.now(now), ttl=LEASE)
+        at, names = self._store.now(now), {owned.lease.engine for owned in self._runs.values()}
+        still_own = {run for name in names for run in self._store.renew(name, now=at, ttl=LEASE)}
         self._renewed_at = now
         for run in self._runs.keys() - still_own:  # this process was stopped for long, and another took over
             del self._runs[run]
@@ -348,7 +356,7 @@ class Engine:
             self._save(owned, lifecycle.advance(owned.live, facts, now, allot))
         except StaleVersion:  # our last write arrived, its answer did not
             owned.live = self._load(owned.live.run.id)
-            self._hand_over_again(owned.live)
+            self._repeat_orders(owned.live)
             self._save(owned, lifecycle.advance(owned.live, facts, now))
 
     def _save(self, owned: _Owned, decision: Decision) -> None:
@@ -364,16 +372,21 @@ class Engine:
             else:
                 self._executor.stop(order)
 
-    def _hand_over_again(self, live: LiveRun) -> None:
-        """Queued attempts that the executor may never have got; starting one twice begins it once."""
+    def _repeat_orders(self, live: LiveRun) -> None:
+        """What was decided and perhaps not carried out; an order that is given twice is carried out once."""
         for task_run in live.tasks.values():
             if task_run.live and task_run.live.state is AttemptState.QUEUED:
-                try:
-                    order = start_order(live, task_run, task_run.attempts, task_run.live.token)
-                except NbflowError:  # its templates miss what was in the environment; it may run all the same
-                    self._executor.adopt([task_run.live], live.run.pipeline)
-                else:
-                    self._executor.start(order)
+                self._hand_over_again(live, task_run, task_run.live)
+            if order := operate.stop_wanted(task_run):
+                self._executor.stop(order)
+
+    def _hand_over_again(self, live: LiveRun, task_run: TaskRun, attempt: Attempt) -> None:
+        try:
+            order = start_order(live, task_run, task_run.attempts, attempt.token)
+        except NbflowError:  # its templates miss what was in the environment; it may run all the same
+            self._executor.adopt([attempt], live.run.pipeline)
+        else:
+            self._executor.start(order)
 
     # --- slots and pools -------------------------------------------------------------------------------------
 

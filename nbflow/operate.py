@@ -9,6 +9,7 @@ from typing import assert_never
 from nbflow import repair
 from nbflow.draft import Draft
 from nbflow.errors import NbflowError
+from nbflow.model import GRACE
 from nbflow.run import (
     Answer,
     Asked,
@@ -44,6 +45,16 @@ def answer(draft: Draft, asked: Asked) -> None:
         draft.answers.append(Answer(id=asked.id))
 
 
+def stop_wanted(task_run: TaskRun, grace: timedelta | None = None) -> StopAttempt | None:
+    """The order to end an attempt, where an operator wants something else of its task run. The grace is the usual one
+    by default: of a cancel 10 s, else none."""
+    if task_run.live is None or task_run.then is None:
+        return None
+    if grace is None:
+        grace = GRACE if task_run.then is TaskState.CANCELLED else timedelta(0)
+    return StopAttempt(attempt=task_run.live.id, token=task_run.live.token, by=task_run.set_by or "", grace=grace)
+
+
 def _cancel(draft: Draft, request: CancelRequested) -> None:
     keys = repair.to_cancel(draft, request)
     reason = f"cancelled by {request.by}: {request.note}" if request.note else f"cancelled by {request.by}"
@@ -59,8 +70,7 @@ def _cancel(draft: Draft, request: CancelRequested) -> None:
                 settle=request.key is not None,
             )
         else:
-            draft.put(replace(task_run, then=TaskState.CANCELLED, set_by=request.by, reason=reason))
-            _stop(draft, task_run, request.by, request.grace)
+            _stop(draft, replace(task_run, then=TaskState.CANCELLED, set_by=request.by, reason=reason), request.grace)
 
 
 def _reset(draft: Draft, request: ResetRequested) -> None:
@@ -73,8 +83,7 @@ def _reset(draft: Draft, request: ResetRequested) -> None:
         if task_run.live is None:
             draft.back_to_waiting(task_run, by=request.by)
         else:
-            draft.put(replace(task_run, then=TaskState.WAITING, set_by=request.by))
-            _stop(draft, task_run, request.by, timedelta(0))
+            _stop(draft, replace(task_run, then=TaskState.WAITING, set_by=request.by))
     draft.settle(keys)
 
 
@@ -83,8 +92,7 @@ def _mark(draft: Draft, request: MarkRequested) -> None:
     outputs = {**task_run.outputs, **request.outputs}
     draft.log("mark", request.key, after=request.state, by=request.by, note=request.note or None)
     if task_run.live is not None:
-        draft.put(replace(task_run, then=request.state, set_by=request.by, note=request.note, outputs=outputs))
-        _stop(draft, task_run, request.by, timedelta(0))
+        _stop(draft, replace(task_run, then=request.state, set_by=request.by, note=request.note, outputs=outputs))
         return
     marked = replace(task_run, outputs=outputs, then=None, failures=0, strikes=0)
     draft.end(marked, request.state, by=request.by, note=request.note)
@@ -96,6 +104,8 @@ def _retry_now(draft: Draft, request: RetryNowRequested) -> None:
     draft.put(replace(task_run, state=TaskState.QUEUED, not_before=None), by=request.by)
 
 
-def _stop(draft: Draft, task_run: TaskRun, by: str, grace: timedelta) -> None:
-    if task_run.live is not None:
-        draft.orders.append(StopAttempt(attempt=task_run.live.id, token=task_run.live.token, by=by, grace=grace))
+def _stop(draft: Draft, task_run: TaskRun, grace: timedelta | None = None) -> None:
+    """End its attempt first; what its `then` says follows."""
+    draft.put(task_run)
+    if order := stop_wanted(task_run, grace):
+        draft.orders.append(order)

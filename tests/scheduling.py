@@ -76,9 +76,9 @@ class Machine:
             pools=self.pools,
         )
 
-    def start(self) -> Process:
+    def start(self, name: str = "") -> Process:
         self.count += 1
-        return Process(self, f"scheduler@host.{self.count}")
+        return Process(self, name or f"scheduler@host.{self.count}")
 
     def runs(self, pipeline: str | None = None) -> list[Run]:
         """Oldest first."""
@@ -138,6 +138,10 @@ class Process:
     def kill(self) -> None:
         """As `kill -9`: nothing is let go of, and its locks are free."""
         self.machine.owners.dead.add(self.name)
+
+    @property
+    def is_dead(self) -> bool:
+        return self.name in self.machine.owners.dead
 
 
 def at(day: int, hour: int = 2, minute: int = 0) -> datetime:

@@ -191,6 +191,16 @@ def test_what_another_machine_runs_is_left_to_it_and_whoever_asks_is_told() -> N
     assert (world.states()["a"], world.store.owned()) == ("running", [])
 
 
+def test_what_another_machine_runs_is_left_to_it_also_where_the_store_goes_away_in_that_moment() -> None:
+    world = World(scripts={("a", 1): SLOW})
+    run, away = left_running(world), Away(world.store)
+    _, other = world.new_engine("second", away, host="other", machine={})
+    away.fails = {"asked"}
+    with pytest.raises(Unavailable):
+        other.own(run)
+    assert other.runs == {}
+
+
 def test_the_run_of_a_dead_command_elsewhere_is_closed_there_and_never_continued() -> None:
     world = World(scripts={("a", 1): SLOW})
     run = world.add(CHAIN)

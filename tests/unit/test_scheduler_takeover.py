@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from engines import started
 from scheduling import (
     HOUR,
     MINUTE,
+    MONDAY,
     SECOND,
     SLOW,
     Machine,
@@ -17,7 +20,7 @@ from scheduling import (
 
 from nbflow.model import Schedule, TaskKey, TaskName
 from nbflow.run import CancelRequested, ResetRequested
-from nbflow.states import RunState
+from nbflow.states import AttemptState, Cause, RunState
 from nbflow.testing.executor import Script
 
 
@@ -186,3 +189,43 @@ def test_one_that_leads_again_trusts_nothing_old_though_the_store_goes_away_in_b
     texts = [message.notice.text for message in machine.store.messages()]
     assert texts[:1] == [f"{second.name} ended without a word; {first.name} has taken over"]
     assert texts[1:] == [f"{first.name} gives no sign of life; {second.name} has taken over"]
+
+
+@pytest.mark.parametrize("is_begun", [True, False])
+def test_a_cancel_that_a_dead_scheduler_saved_and_did_not_pass_on_is_carried_out(
+    is_begun: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = Machine(scheduled(timing=None), scripts={("only", 1): SLOW})
+    first = machine.start()
+    first.step()
+    run = machine.api.trigger("nightly")
+    first.until(lambda: started(first.executor))
+    first.work(MINUTE if is_begun else timedelta(0))
+    machine.store.ask(run.id, CancelRequested(by="ada"), now=machine.clock.now())
+    monkeypatch.setattr(first.executor, "stop", lambda order: first.kill())
+    first.until(lambda: first.is_dead)
+    machine.start().until(lambda: machine.store.load(run.id).run.state is RunState.CANCELLED)
+    assert machine.clock.now() < MONDAY + HOUR
+
+
+@pytest.mark.parametrize("how", ["leaves", "is killed"])
+def test_the_run_of_a_dead_command_is_not_continued_where_a_scheduler_ends_while_it_closes_it(how: str) -> None:
+    machine = Machine(scheduled("nightly", None, "only", "other"), scripts={("only", 1): SLOW}, slots=1)
+    command = machine.start("run@host.9")
+    run = machine.api.trigger("nightly")
+    command.engine.own(run.id)
+    command.engine.step(machine.clock.now())
+    assert started(command.executor) == ["only"]
+    command.kill()
+    first, second = machine.start(), machine.start()
+    first.work(MINUTE)
+    if how == "leaves":
+        first.engine.leave()
+        first.scheduler.resign()
+    first.kill()
+    second.work(MINUTE)
+    (life,) = machine.alive.values()
+    life.end(machine.clock.now(), AttemptState.LOST, Cause.LOST, "its command is gone")
+    second.until(lambda: machine.store.load(run.id).run.state.is_terminal)
+    assert machine.store.load(run.id).run.state is RunState.FAILED
+    assert started(second.executor) == []
