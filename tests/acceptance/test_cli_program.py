@@ -208,6 +208,7 @@ RULES = {"nbflow.api", "nbflow.run", "nbflow.estimates", "nbflow.manifest"}
         (["validate"], HEAVY | SERVICES | {"sqlalchemy", "networkx", "nbformat"}),
         (["list"], HEAVY | SERVICES),
         (["status", "latest"], HEAVY | SERVICES),
+        (["run", "daily"], HEAVY | {"networkx", "nbformat"}),
     ],
 )
 def test_a_command_loads_only_what_it_needs(project: Project, words: list[str], never: set[str]) -> None:
