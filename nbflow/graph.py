@@ -1,4 +1,8 @@
-"""The order of tasks: a thin layer over networkx that knows pipelines. Pure."""
+"""The order of tasks: a thin layer over graph libraries that knows pipelines. Pure.
+
+Cycles and orders, which every run needs, come from the standard library's graphlib; all else from networkx, which is
+imported where it is used (decision 30).
+"""
 
 from __future__ import annotations
 
@@ -6,14 +10,15 @@ from collections.abc import Collection, Hashable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
-from graphlib import CycleError, TopologicalSorter  # what every run needs: no 0.2 s of networkx
+from graphlib import CycleError, TopologicalSorter
+from heapq import heappop, heappush
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 from nbflow.model import Pipeline, Task, TaskName
 
 if TYPE_CHECKING:
-    import networkx as nx  # imported where it is used: most commands need no graph
+    import networkx as nx
 
 N = TypeVar("N", bound=str)
 K = TypeVar("K", bound=Hashable)
@@ -57,10 +62,17 @@ def _dag(edges: Edges) -> nx.DiGraph[TaskName]:
 
 @lru_cache(maxsize=64)
 def _order(edges: Edges) -> tuple[TaskName, ...]:
-    import networkx as nx
-
     position = {name: at for at, (name, _) in enumerate(edges)}
-    return tuple(nx.lexicographical_topological_sort(_dag(edges), key=position.__getitem__))
+    sorter = TopologicalSorter(dict(edges))
+    sorter.prepare()
+    found: list[TaskName] = []
+    ready: list[tuple[int, TaskName]] = []
+    while sorter.is_active():
+        for name in sorter.get_ready():
+            heappush(ready, (position[name], name))
+        found.append(heappop(ready)[1])
+        sorter.done(found[-1])
+    return tuple(found)
 
 
 def below(tasks: Mapping[TaskName, Task], name: TaskName) -> tuple[TaskName, ...]:
@@ -87,7 +99,7 @@ def heights(tasks: Mapping[TaskName, Task]) -> Mapping[TaskName, int]:
 @lru_cache(maxsize=64)
 def _heights(edges: Edges) -> Mapping[TaskName, int]:
     ups, found = dict(edges), {name: 1 for name, _ in edges}
-    for name in reversed([*TopologicalSorter(ups).static_order()]):
+    for name in reversed(_order(edges)):
         for up in ups[name]:
             found[up] = max(found[up], found[name] + 1)
     return MappingProxyType(found)

@@ -206,8 +206,8 @@ RULES = {"nbflow.api", "nbflow.run", "nbflow.estimates", "nbflow.manifest"}
         (["next", "--cron", "@daily"], HEAVY | {"sqlalchemy", "networkx", "ruamel", "nbformat", "jinja2"}),
         (["next", "daily"], HEAVY | SERVICES | {"sqlalchemy", "networkx", "nbformat"}),
         (["validate"], HEAVY | SERVICES | {"sqlalchemy", "networkx", "nbformat"}),
-        (["list"], HEAVY | SERVICES),
-        (["status", "latest"], HEAVY | SERVICES),
+        (["list"], HEAVY | SERVICES | {"networkx"}),
+        (["status", "latest"], HEAVY | SERVICES | {"networkx"}),
         (["run", "daily"], HEAVY | {"networkx", "nbformat"}),
     ],
 )

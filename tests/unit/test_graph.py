@@ -5,7 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from itertools import pairwise
 
+import networkx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nbflow import graph
 from nbflow.model import Pipeline, Task
@@ -25,6 +28,15 @@ DIAMOND = pipeline(publish="left right", left="source", right="source", source="
 
 def test_order_puts_upstreams_first_and_keeps_the_manifests_order_among_equals() -> None:
     assert graph.order(DIAMOND.tasks) == ("source", "left", "right", "publish")
+
+
+@given(st.permutations(range(8)), st.sets(st.tuples(st.integers(0, 7), st.integers(0, 7))))
+def test_order_is_the_lexicographical_one(places: list[int], pairs: set[tuple[int, int]]) -> None:
+    """Of the manifest's places, as networkx finds it."""
+    ups = {f"t{at}": " ".join(f"t{up}" for up, down in pairs if down == at and up < at) for at in places}
+    tasks = pipeline(**ups).tasks
+    expected = networkx.lexicographical_topological_sort(graph.dag(tasks), key=[*tasks].index)
+    assert graph.order(tasks) == tuple(expected)
 
 
 def test_below_a_task_is_itself_and_all_that_runs_after_it() -> None:
