@@ -160,14 +160,21 @@ def _hidden(*modules: str) -> Iterator[None]:
         del sys.modules[name]
 
 
+def get_up() -> None:
+    """Do once what every attempt needs: its imports, and what they do in the same way for all."""
+    with _hidden(*REMOTE):
+        preload(START_UP)
+    from nbflow.notebooks.rehearsal import rehearse
+
+    rehearse()
+
+
 def main() -> None:
     given = options(argparse.ArgumentParser(description=__doc__))
     for descriptor in (given.listen, given.lock):
         os.set_inheritable(descriptor, False)
     server = AttemptServer(given.listen, given.lock, given.idle, given.spare)
-    with _hidden(*REMOTE):
-        preload(START_UP)
-    server.rehearse()
+    get_up()
     request = server.serve()
     if request is not None:
         code = become_guard(request)

@@ -20,10 +20,9 @@ from nbformat.v4 import new_code_cell, new_notebook, writes
 from nbflow.codec import prepare
 from nbflow.errors import InvalidInput
 from nbflow.model import AttemptId, FrozenNotebook, PipelineName, RunId, TaskKey
-from nbflow.notebooks import attempt, kernelspecs, sockets
+from nbflow.notebooks import kernelspecs, runner, sockets
 from nbflow.notebooks.client import Words
 from nbflow.notebooks.folder import AttemptFolder
-from nbflow.notebooks.stop import Stop
 from nbflow.run import AttemptEnded, StartAttempt, StopAttempt
 
 TIMES = 2
@@ -54,11 +53,10 @@ def _attempt(place: Path, number: int) -> None:
     source = place / "source.ipynb"
     source.write_text(writes(new_notebook(cells=[new_code_cell("1") for _ in range(3)])))
     folder = AttemptFolder(place / str(number))
-    folder.prepare(_order(place), source)
-    order = folder.order()
-    assert order is not None
+    order = _order(place)
+    folder.prepare(order, source)
     with _only_kernel(place / "jupyter" / "kernels" / order.kernel):
-        attempt.Attempt(folder, order, Stop()).run()
+        runner.run(folder)
     sockets.remove(order.token)  # as a guard would
 
 
