@@ -19,6 +19,7 @@ from nbflow.lifecycle import Allot
 from nbflow.live import LiveRun, StartOrder
 from nbflow.model import GRACE, AttemptId, RunId, TaskKey
 from nbflow.pace import is_over
+from nbflow.pools import Places
 from nbflow.ports import LEASE, Clock, Executor, Lease, Owners, RunStore
 from nbflow.run import (
     Answer,
@@ -401,11 +402,10 @@ class Engine:
     def _grants(self, draft: Draft | None = None) -> dict[RunId, list[SlotGranted]]:
         """Which task runs get the free slots. With a draft, its run counts as it will be when that is saved.
 
-        It goes only up to the first task of a pool then: which places are free is known when it has been saved. Where
-        a task waits for several places of a pool, those that are free are kept for it: others would take them for ever.
+        It goes only up to the first task of a pool then: which places are free is known when it has been saved.
         """
         free = self._executor.free_slots()
-        usage: dict[str, int] | None = None
+        places: Places[TaskKey] | None = None
         granted: dict[RunId, list[SlotGranted]] = defaultdict(list)
         going_on = (owned.live for owned in self._runs.values() if not owned.is_abandoned)
         for _, run, key in heapq.merge(*(_ready(draft if draft and draft.live is live else live) for live in going_on)):
@@ -415,12 +415,8 @@ class Engine:
             if task.pool is not None:
                 if draft is not None:
                     break
-                usage = _places(self._store.pool_holders()) if usage is None else usage
-                size, taken = self._pools.get(task.pool, 0), usage.get(task.pool, 0) + task.pool_slots
-                if task.pool_slots > size:
-                    continue
-                usage[task.pool] = min(taken, size)
-                if taken > size:
+                places = places or Places(self._pools, _taken(self._store.pool_holders()))
+                if not places.take(key, task.pool, task.pool_slots):
                     continue
             granted[run].append(SlotGranted(key=key, token=secrets.token_hex(16), host=self._host))
             free -= 1
@@ -448,7 +444,7 @@ def _ready(run: LiveRun | Draft) -> Iterable[tuple[StartOrder, RunId, TaskKey]]:
     return ((order, run.run.id, key) for order, key in run.ready())
 
 
-def _places(holders: Mapping[str, Sequence[str]]) -> dict[str, int]:
+def _taken(holders: Mapping[str, Sequence[str]]) -> dict[str, int]:
     return {pool: len(names) for pool, names in holders.items()}
 
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from nbflow.live import LiveRun
 from nbflow.model import TaskKey, TaskName
+from nbflow.pools import Places
 from nbflow.run import Run, TaskRun
 from nbflow.states import RunKind, TaskState
 
@@ -99,7 +100,8 @@ class Past:
         )
 
     def _follow(self, live: LiveRun, now: datetime, take: Callable[[Sequence[float]], float]) -> Mapping[TaskKey, Span]:
-        course = _Course(live, _rest(self.seconds, now, take), self.slots, self.pools)
+        pools = {task.pool: max(1, self.pools.get(task.pool, 0)) for task in live.pipeline.tasks.values() if task.pool}
+        course = _Course(live, _rest(self.seconds, now, take), self.slots, pools)
         course.begin(now)
         while course.events:
             course.turn()
@@ -180,23 +182,13 @@ class _Course:
             self.ready.append(key)
 
     def _start_ready(self, now: datetime) -> None:
-        kept: set[str | None] = set()
+        places = Places[TaskKey](self.pools, self.taken)
         for key in sorted(self.ready, key=self.live.start_order.__getitem__):
             if self.busy >= max(self.slots, 1):
                 return
-            pool = self.live.task(key).pool
-            if pool not in kept and self._has_room(key):
+            if all(places.take(key, *wanted) for wanted in self._places(key)):
                 self.ready.remove(key)
                 self._start(key, now, now)
-            else:
-                kept.add(pool)
-
-    def _has_room(self, key: TaskKey) -> bool:
-        """Of its pool."""
-        task = self.live.task(key)
-        if task.pool is None or not self.taken[task.pool]:
-            return True  # a task that needs more places than there are would never start: that is no matter of time
-        return self.taken[task.pool] + task.pool_slots <= self.pools.get(task.pool, 0)
 
     def _start(self, key: TaskKey, start: datetime, now: datetime) -> None:
         self.busy += 1
@@ -220,6 +212,7 @@ class _Course:
         heapq.heappush(self.events, (at, next(self.numbers), is_end, key))
 
     def _places(self, key: TaskKey) -> Iterator[tuple[str, int]]:
+        """One that needs more than there are would never start: that is no matter of time, and it takes all of them."""
         task = self.live.task(key)
         if task.pool is not None:
-            yield task.pool, task.pool_slots
+            yield task.pool, min(task.pool_slots, self.pools[task.pool])

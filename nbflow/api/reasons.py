@@ -14,6 +14,7 @@ from nbflow.api.roles import Role, needs
 from nbflow.api.views import Whys
 from nbflow.live import LiveRun, StartOrder
 from nbflow.model import Pipeline, PipelineName, TaskKey
+from nbflow.pools import Places
 from nbflow.ports import Held, Lease, Owners, StoredRun, host_of, silence
 from nbflow.timetable import Standing
 from nbflow.why import Owner, Surroundings
@@ -88,12 +89,11 @@ class Reasons(Bound):
     ) -> Mapping[str, tuple[StartOrder, str]]:
         """Goes by what the engine goes by when it grants places."""
         ready = [(order, _name(live, key, pipeline), live.task(key)) for live in runs for order, key in live.ready()]
-        kept: dict[str, tuple[StartOrder, str]] = {}
+        places = Places[tuple[StartOrder, str]](self._pools, {pool: len(names) for pool, names in holders.items()})
         for order, name, task in sorted(ready, key=itemgetter(0, 1)):
-            size, taken = self._pools.get(task.pool or "", 0), len(holders.get(task.pool or "", ()))
-            if task.pool and task.pool_slots <= size < taken + task.pool_slots:
-                kept.setdefault(task.pool, (order, name))
-        return kept
+            if task.pool is not None:
+                places.take((order, name), task.pool, task.pool_slots)
+        return places.kept
 
     def _limits(self, pipeline: Pipeline, standings: Mapping[PipelineName, Standing]) -> Limits:
         """What the scheduler goes by: the last good version of the manifest, not the run's frozen one."""
