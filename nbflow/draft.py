@@ -10,7 +10,7 @@ from typing import Any
 
 from nbflow import alerts, params, policy, repair
 from nbflow.errors import NbflowError
-from nbflow.live import LiveRun, StartOrder, View, judge
+from nbflow.live import LiveRun, Turn, View, judge
 from nbflow.model import AttemptId, TaskKey, TaskName
 from nbflow.notice import NoticeKind
 from nbflow.policy import Verdict
@@ -57,7 +57,7 @@ class Draft:
     def get(self, key: TaskKey) -> TaskRun:
         return self.tasks.get(key) or self.live.tasks[key]
 
-    def ready(self) -> Iterator[tuple[StartOrder, TaskKey]]:
+    def ready(self) -> Iterator[Turn]:
         """As of the live run: queued task runs without an attempt, the one to start first first."""
         changed = sorted((self.live.start_order[key], key) for key, after in self.tasks.items() if after.is_ready)
         unchanged = ((order, key) for order, key in self.live.ready() if key not in self.tasks)

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import islice, takewhile
 
 from nbflow import lifecycle, operate
 from nbflow.aside import Aside, SetAside
@@ -16,10 +17,10 @@ from nbflow.draft import Draft, start_order
 from nbflow.errors import Conflict, LeaseLost, NbflowError, PoolFull, StaleVersion, Unavailable, advised
 from nbflow.failpoints import failpoint
 from nbflow.lifecycle import Allot
-from nbflow.live import LiveRun, StartOrder
-from nbflow.model import GRACE, AttemptId, RunId, TaskKey
+from nbflow.live import LiveRun, StartOrder, Turn
+from nbflow.model import GRACE, AttemptId, RunId, Task, TaskKey
 from nbflow.pace import is_over
-from nbflow.pools import Places
+from nbflow.pools import Places, in_turn
 from nbflow.ports import LEASE, Clock, Executor, Lease, Owners, RunStore
 from nbflow.run import (
     Answer,
@@ -46,6 +47,7 @@ LAST_TRIES = timedelta(seconds=5)
 """How long a store may be away until a run that is to end is left without its end."""
 
 Watch = Callable[[LiveRun], None]
+_Turn = tuple[StartOrder, RunId, TaskKey]
 
 
 @dataclass(slots=True)
@@ -392,35 +394,49 @@ class Engine:
     # --- slots and pools -------------------------------------------------------------------------------------
 
     def _allot(self, draft: Draft) -> Sequence[SlotGranted]:
-        """Slots for what starts next anyway, so that one write tells of an end and of what follows it."""
-        return () if self.is_draining else self._grants(draft)[draft.run.id]
+        """Slots for what starts next anyway, so that one write tells of an end and of what follows it.
+
+        Only up to the first task of a pool: which places are free is known when that has been saved.
+        """
+        if self.is_draining:
+            return ()
+        ready = heapq.merge(*(_turns(live, (draft if live is draft.live else live).ready()) for live in self._going_on))
+        need_no_pool = takewhile(lambda turn: self._task(turn).pool is None, ready)
+        first = islice(need_no_pool, self._executor.free_slots())
+        return [self._slot(key) for _, run, key in first if run == draft.run.id]
 
     def _start_ready(self, now: datetime) -> None:
         for run, grants in self._grants().items():
             self._grant(self._runs[run], grants, now)
 
-    def _grants(self, draft: Draft | None = None) -> dict[RunId, list[SlotGranted]]:
-        """Which task runs get the free slots. With a draft, its run counts as it will be when that is saved.
-
-        It goes only up to the first task of a pool then: which places are free is known when it has been saved.
-        """
+    def _grants(self) -> Mapping[RunId, Sequence[SlotGranted]]:
+        """Which task runs get the free slots."""
         free = self._executor.free_slots()
-        places: Places[TaskKey] | None = None
-        granted: dict[RunId, list[SlotGranted]] = defaultdict(list)
-        going_on = (owned.live for owned in self._runs.values() if not owned.is_abandoned)
-        for _, run, key in heapq.merge(*(_ready(draft if draft and draft.live is live else live) for live in going_on)):
+        if not free:
+            return {}
+        queues = [(pool, _turns(live, queue)) for live in self._going_on for pool, queue in live.queues().items()]
+        taken = _taken(self._store.pool_holders()) if any(pool for pool, _ in queues) else {}
+        places, granted = Places[TaskKey](self._pools, taken), defaultdict[RunId, list[SlotGranted]](list)
+        for turn in in_turn(queues, places.kept):
+            _, run, key = turn
+            task = self._task(turn)
+            if task.pool is None or places.take(key, task.pool, task.pool_slots):
+                granted[run].append(self._slot(key))
+                free -= 1
             if not free:
                 break
-            task = self._runs[run].live.task(key)
-            if task.pool is not None:
-                if draft is not None:
-                    break
-                places = places or Places(self._pools, _taken(self._store.pool_holders()))
-                if not places.take(key, task.pool, task.pool_slots):
-                    continue
-            granted[run].append(SlotGranted(key=key, token=secrets.token_hex(16), host=self._host))
-            free -= 1
         return granted
+
+    @property
+    def _going_on(self) -> Sequence[LiveRun]:
+        return [owned.live for owned in self._runs.values() if not owned.is_abandoned]
+
+    def _task(self, turn: _Turn) -> Task:
+        _, run, key = turn
+        return self._runs[run].live.task(key)
+
+    def _slot(self, key: TaskKey) -> SlotGranted:
+        return SlotGranted(key=key, token=secrets.token_hex(16), host=self._host)
 
     def _grant(self, owned: _Owned, grants: Iterable[SlotGranted], now: datetime) -> None:
         try:
@@ -440,8 +456,8 @@ def _given_up(attempt: Attempt, now: datetime) -> AttemptEnded:
     return AttemptEnded(attempt=attempt.id, token=attempt.token, at=now, state=state, cause=cause, reason=reason)
 
 
-def _ready(run: LiveRun | Draft) -> Iterable[tuple[StartOrder, RunId, TaskKey]]:
-    return ((order, run.run.id, key) for order, key in run.ready())
+def _turns(live: LiveRun, ready: Iterable[Turn]) -> Iterator[_Turn]:
+    return ((order, live.run.id, key) for order, key in ready)
 
 
 def _taken(holders: Mapping[str, Sequence[str]]) -> dict[str, int]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import heapq
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import count
+from operator import itemgetter
 from statistics import median, quantiles
 from typing import NamedTuple
 
-from nbflow.live import LiveRun
+from nbflow.live import LiveRun, Turn
 from nbflow.model import TaskKey, TaskName
 from nbflow.pools import Places
 from nbflow.run import Run, TaskRun
@@ -150,7 +152,8 @@ class _Course:
     pools: Mapping[str, int]
     events: list[tuple[datetime, int, bool, TaskKey]] = field(default_factory=list)
     spans: dict[TaskKey, Span] = field(default_factory=dict)
-    ready: list[TaskKey] = field(default_factory=list)
+    ready: defaultdict[str | None, list[Turn]] = field(default_factory=partial(defaultdict, list))
+    """By pool."""
     busy: int = 0
     taken: Counter[str] = field(default_factory=Counter)
     missing: dict[TaskKey, int] = field(default_factory=dict)
@@ -161,7 +164,7 @@ class _Course:
             if task_run.live is not None:
                 self._start(key, task_run.live.started_at or now, now)
             elif task_run.state is TaskState.QUEUED:
-                self.ready.append(key)
+                self._is_ready(key)
             elif task_run.state is TaskState.RETRY_WAIT:
                 self._expect(max(task_run.not_before or now, now), key, is_end=False)
             elif task_run.state is TaskState.WAITING:
@@ -173,21 +176,26 @@ class _Course:
         if is_end:
             self._end(key)
         else:
-            self.ready.append(key)
+            self._is_ready(key)
         self._start_ready(at)
 
     def _await(self, key: TaskKey) -> None:
         self.missing[key] = sum(not self.live.tasks[up].state.is_terminal for up in self.live.ups[key])
         if not self.missing[key]:
-            self.ready.append(key)
+            self._is_ready(key)
+
+    def _is_ready(self, key: TaskKey) -> None:
+        heapq.heappush(self.ready[self.live.task(key).pool], (self.live.start_order[key], key))
 
     def _start_ready(self, now: datetime) -> None:
         places = Places[TaskKey](self.pools, self.taken)
-        for key in sorted(self.ready, key=self.live.start_order.__getitem__):
-            if self.busy >= max(self.slots, 1):
+        while self.busy < max(self.slots, 1):
+            firsts = [(queue[0], pool) for pool, queue in self.ready.items() if queue and pool not in places.kept]
+            if not firsts:
                 return
+            (_, key), pool = min(firsts, key=itemgetter(0))
             if all(places.take(key, *wanted) for wanted in self._places(key)):
-                self.ready.remove(key)
+                heapq.heappop(self.ready[pool])
                 self._start(key, now, now)
 
     def _start(self, key: TaskKey, start: datetime, now: datetime) -> None:
@@ -206,7 +214,7 @@ class _Course:
             if down in self.missing:
                 self.missing[down] -= 1
                 if not self.missing[down]:
-                    self.ready.append(down)
+                    self._is_ready(down)
 
     def _expect(self, at: datetime, key: TaskKey, *, is_end: bool) -> None:
         heapq.heappush(self.events, (at, next(self.numbers), is_end, key))

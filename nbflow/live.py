@@ -20,6 +20,8 @@ StartOrder = tuple[int, bool, datetime, float, int]
 """Smaller starts first: priority, backfill last, older logical date, longer way to the end, place in the manifest
 (semantics §5)."""
 
+Turn = tuple[StartOrder, TaskKey]
+
 
 class View(Protocol):
     """A run as it stands: a LiveRun, or one with the changes that are being made to it."""
@@ -62,7 +64,8 @@ class LiveRun:
         self.counts: Counter[TaskState] = Counter()
         self.unexcused = 0
         self._due: list[tuple[datetime, TaskKey]] = []
-        self._ready: list[tuple[StartOrder, TaskKey]] = []
+        self._ready: dict[str | None, list[Turn]] = {}
+        """By pool."""
         self.start_order = self._start_order()
         for task_run in tasks.values():
             self._count(None, task_run)
@@ -101,8 +104,9 @@ class LiveRun:
             self._count(before, task_run)
         while self._due and not self._waits_for(*self._due[0]):
             heapq.heappop(self._due)
-        while self._ready and not self.tasks[self._ready[0][1]].is_ready:
-            heapq.heappop(self._ready)
+        for queue in self._ready.values():
+            while queue and not self.tasks[queue[0][1]].is_ready:
+                heapq.heappop(queue)
 
     def due(self, now: datetime) -> Iterator[TaskKey]:
         """Task runs in retry_wait whose time has come."""
@@ -116,10 +120,17 @@ class LiveRun:
         """When the next retry is due."""
         return next((at for at, key in _ascending(self._due) if self._waits_for(at, key)), None)
 
-    def ready(self) -> Iterator[tuple[StartOrder, TaskKey]]:
+    def ready(self) -> Iterator[Turn]:
         """Queued task runs without an attempt, the one to start first first."""
+        return heapq.merge(*self.queues().values())
+
+    def queues(self) -> Mapping[str | None, Iterator[Turn]]:
+        """The same by pool, for each pool that somebody is ready for; under None those that need none."""
+        return {pool: self._in_order(queue) for pool, queue in self._ready.items() if queue}
+
+    def _in_order(self, queue: Sequence[Turn]) -> Iterator[Turn]:
         seen: set[TaskKey] = set()
-        for order, key in _ascending(self._ready):
+        for order, key in _ascending(queue):
             if self.tasks[key].is_ready and key not in seen:
                 seen.add(key)
                 yield order, key
@@ -140,7 +151,8 @@ class LiveRun:
         if after.state is TaskState.RETRY_WAIT and after.not_before is not None:
             heapq.heappush(self._due, (after.not_before, key))
         if after.is_ready:
-            heapq.heappush(self._ready, (self.start_order[key], key))
+            queue = self._ready.setdefault(self.task(key).pool, [])
+            heapq.heappush(queue, (self.start_order[key], key))
 
     def _waits_for(self, at: datetime, key: TaskKey) -> bool:
         task_run = self.tasks[key]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Generic, TypeVar
+import heapq
+from collections.abc import Container, Iterable, Iterator, Mapping
+from typing import Any, Generic, TypeVar
 
 Who = TypeVar("Who")
+Turn = TypeVar("Turn", bound="tuple[Any, ...]")
 
 
 class Places(Generic[Who]):
@@ -26,3 +28,18 @@ class Places(Generic[Who]):
             return False
         self._taken[pool] = taken
         return True
+
+
+def in_turn(queues: Iterable[tuple[str | None, Iterator[Turn]]], kept: Container[str | None]) -> Iterator[Turn]:
+    """Those who wait, each queue for one pool or for none, the first of all first; nobody whose pool is in `kept` by
+    then, and at no cost for how many these are."""
+    queued = [(pool, iter(queue)) for pool, queue in queues]
+    heads = [(turn, number) for number, (_, queue) in enumerate(queued) for turn in [next(queue, None)] if turn]
+    heapq.heapify(heads)
+    while heads:
+        turn, number = heapq.heappop(heads)
+        pool, queue = queued[number]
+        if pool not in kept:
+            yield turn
+            if pool not in kept and (following := next(queue, None)):
+                heapq.heappush(heads, (following, number))

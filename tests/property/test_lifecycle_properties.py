@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import random
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from building import NOW, VALUE_ERROR, Play, new_run, pipeline, task
+from counting import calls_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -166,25 +166,16 @@ def hand_in(live: LiveRun, facts: Sequence[Fact]) -> list[StartAttempt]:
 
 
 def calls_of_a_whole_run(pipe: Pipeline) -> int:
-    """Function calls that nbflow's rules make for every fact of a run; counted, so no clock is needed."""
+    """What nbflow's rules do for every fact of a run."""
     play = Play(pipe)
-    calls = 0
 
-    def count(frame, event: str, _arg: object) -> None:
-        nonlocal calls
-        if event == "call" and "nbflow" in frame.f_code.co_filename:
-            calls += 1
-
-    before = sys.getprofile()
-    sys.setprofile(count)
-    try:
+    def to_its_end() -> None:
         while not play.live.has_ended:
             _, key = next(iter(play.live.ready()))
             play.start(key.address)
             play.end(key.address)
-    finally:
-        sys.setprofile(before)
-    return calls
+
+    return calls_of(to_its_end)
 
 
 def chain(size: int) -> Pipeline:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from building import NOW, pipeline, task
+from counting import calls_of
 from engines import CHAIN, FAILS, SLOW, World, started
 
 from nbflow.errors import Unavailable
@@ -139,6 +140,18 @@ def test_a_pool_that_is_too_small_for_a_task_is_not_kept_for_it() -> None:
     world.engine.own(world.add(pipeline(task("wide", priority=5, pool_slots=2, **POOL), task("narrow", **POOL))))
     world.engine.step(world.clock.now())
     assert started(world.executor) == ["narrow"]
+
+
+def test_tasks_that_wait_for_a_pool_cost_nothing_while_they_wait() -> None:
+    def cost(size: int) -> int:
+        waiting = (task(f"t{at}", pool="warehouse") for at in range(size))
+        world = World(scripts=lambda _: SLOW, slots=8, pools={"warehouse": 2})
+        world.engine.own(world.add(pipeline(*waiting)))
+        for _ in range(3):  # as many as there are places begin
+            world.engine.step(world.clock.advance(timedelta(seconds=1)))
+        return calls_of(lambda: world.engine.step(world.clock.advance(timedelta(seconds=1))))
+
+    assert cost(2_000) == cost(200)
 
 
 def test_a_pool_that_another_engine_fills_is_waited_for() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from building import NOW, Play, pipeline, task
+from counting import calls_of
 
 from nbflow.estimates import Past, beyond_usual, usual
 from nbflow.model import Retries
@@ -139,3 +140,13 @@ def test_when_it_is_usually_ready_goes_by_the_logical_date_of_a_scheduled_run() 
     assert scheduled is not None
     assert scheduled.usual == NOW + timedelta(minutes=50)
     assert manual.usual == NOW + timedelta(minutes=25)
+
+
+def test_the_cost_of_an_estimate_grows_with_the_run_and_not_with_its_square() -> None:
+    def cost(size: int) -> int:
+        names = [f"t{at}" for at in range(size)]
+        play = Play(pipeline(*(task(name, pool="disk") for name in names)))
+        known = past(pools={"disk": 2}, slots=4, **dict.fromkeys(names, 5))
+        return calls_of(lambda: known.finish(play.live, play.now))
+
+    assert cost(500) <= 12 * cost(50)
