@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from app_server import Running, served, window
-from app_world import CHAIN, FAILS, World, ran
+from app_world import BAD_COUNTRY, CHAIN, FAILS, World, ran
 from making import eventually
 from nbformat.v4 import new_output
 from playwright.sync_api import Browser, Page, Route, expect
@@ -275,6 +276,30 @@ def test_the_columns_of_a_run_stay_where_they_are_whatever_comes_in(page: Page, 
     )
     expect(page.locator("#task-report")).to_contain_text("waits for a free slot")
     assert page.evaluate(left) == before
+
+
+def test_what_comes_in_above_a_table_waits_for_a_hand_that_moves_over_it(page: Page, world: World) -> None:
+    page.goto(f"/pipelines/nightly/runs/{world.run().id}")
+    page.get_by_role("link", name="About and actions: clean").hover()
+    assert page.evaluate("held > 0")
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_the_rows_of_a_run_stay_where_they_are_whatever_comes_in(page: Page, world: World, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    long = replace(FAILS, error=replace(BAD_COUNTRY, message="a country that nobody knows; " * 20))
+    run = world.begin(extract=long).id
+    page.goto(f"/pipelines/nightly/runs/{run}")
+    tops = """() => {
+      const table = document.querySelector('.nb-run table')
+      return [...table.rows].map(row => row.getBoundingClientRect().y - table.getBoundingClientRect().y)
+    }"""
+    expect(page.locator("#task-extract")).to_contain_text("cell 2 of 7")
+    before = page.evaluate(tops)
+    world.engine.drive(run)
+    expect(page.locator("#task-report")).to_contain_text("upstream failed")
+    expect(page.locator("#task-extract .nb-why")).to_contain_text("a country")
+    assert page.evaluate(tops) == pytest.approx(before, abs=1)
 
 
 def test_a_form_that_does_not_come_leaves_the_page_where_it_is(running: Running, chromium: Browser) -> None:

@@ -111,7 +111,7 @@ async function refresh(address = chosenAddress()) {
    for ever: not every browser tells of each press that it has ended. */
 const AIMS = 300, PATIENCE = 20_000;  // milliseconds
 let held = 0;  // until when
-document.addEventListener("pointermove", (event) => { if (event.target.closest?.("[data-live]")) held = Math.max(held, Date.now() + AIMS); });
+document.addEventListener("pointermove", (event) => { if (event.target.closest?.("[data-live], [data-rows]")) held = Math.max(held, Date.now() + AIMS); });
 document.addEventListener("pointerdown", () => { held = Date.now() + PATIENCE; });
 for (const end of ["pointerup", "pointercancel", "blur"]) addEventListener(end, () => { held = 0; }, true);
 
