@@ -15,7 +15,7 @@ from nbflow.api.views import Whys
 from nbflow.live import LiveRun, StartOrder
 from nbflow.model import Pipeline, PipelineName, TaskKey
 from nbflow.pools import Places
-from nbflow.ports import Held, Lease, Owners, StoredRun, host_of, silence
+from nbflow.ports import Held, Leader, Lease, Owners, StoredRun, host_of, silence
 from nbflow.timetable import Standing
 from nbflow.why import Owner, Surroundings
 
@@ -26,9 +26,10 @@ class Reasons(Bound):
     @needs(Role.VIEWER)
     def why(self, ref: str, task: str, zone: tzinfo | None = None) -> str:
         """One sentence: why a task run stands where it stands. `zone`: the reader's, else that of this machine."""
-        live = live_run(self._store.load(self._store.find_run(ref)))
+        stored = self._store.load(self._store.find_run(ref))
+        live = live_run(stored)
         key = live.get(TaskKey.parse(task)).key
-        return sentences.why(live, key, self._surroundings(live, zone))
+        return sentences.why(live, key, self._surroundings(live, stored.lease, zone))
 
     @needs(Role.VIEWER)
     def whys(self, stored: StoredRun, keys: Iterable[TaskKey] | None = None, zone: tzinfo | None = None) -> Whys:
@@ -37,29 +38,29 @@ class Reasons(Bound):
             return Whys()
         live = live_run(stored)
         asked = [key for key in (stored.tasks if keys is None else keys) if not stored.tasks[key].state.is_terminal]
-        around = self._surroundings(live, zone)
+        around = self._surroundings(live, stored.lease, zone)
         tasks = {key: sentences.why_in_row(live, key, around) for key in asked}
         return Whys(held_up=sentences.held_up(live.run, around), tasks=tasks)
 
     @needs(Role.VIEWER)
     def why_run(self, ref: str) -> str:
         """One sentence: why a run stands where it stands."""
-        live = live_run(self._store.load(self._store.find_run(ref)))
-        return sentences.why_run(live, self._surroundings(live))
+        stored = self._store.load(self._store.find_run(ref))
+        live = live_run(stored)
+        return sentences.why_run(live, self._surroundings(live, stored.lease))
 
-    def _surroundings(self, live: LiveRun, zone: tzinfo | None = None) -> Surroundings:
-        """What the run shares with others now."""
+    def _surroundings(self, live: LiveRun, lease: Lease | None, zone: tzinfo | None = None) -> Surroundings:
+        """What the run shares with others now. `lease` was read with the run: it may have been given up since."""
         run, now, leases, leader = live.run, self._clock.now(), self._store.owned(), self._store.leader()
         at, standings, holders = self._store.now(now), self._store.standings(), self._store.pool_holders()
-        lease = next((lease for lease in leases if lease.run == run.id), None)
         owner = _owner(lease, self._owners, at)
-        beside = self._beside(live, leases) if any(live.ready()) else ()
+        beside = self._beside(live, lease, leases) if lease and any(live.ready()) else ()
         return Surroundings(
             now=now,
             owner=owner,
             has_scheduler=leader is not None and self._owners.is_alive(leader, at),
             silent=_silent(lease if owner is Owner.ALIVE else leader, at),
-            elsewhere=self._elsewhere(live),
+            elsewhere=_elsewhere(live, leader),
             unfinished=self._store.unfinished(),
             owned={lease.run for lease in leases},
             limits=self._limits(live.pipeline, standings),
@@ -73,15 +74,9 @@ class Reasons(Bound):
             zone=zone,
         )
 
-    def _elsewhere(self, live: LiveRun) -> set[str]:
-        leader = self._store.leader()
-        hosts = {task.live.host for task in live.tasks.values() if task.live and task.live.host}
-        return hosts - {host_of(leader.engine)} if leader else set()
-
-    def _beside(self, live: LiveRun, leases: Sequence[Lease]) -> Sequence[LiveRun]:
+    def _beside(self, live: LiveRun, mine: Lease, leases: Sequence[Lease]) -> Sequence[LiveRun]:
         """The runs of the engine that has this run."""
-        engine = next((lease.engine for lease in leases if lease.run == live.run.id), None)
-        runs = (lease.run for lease in leases if lease.engine == engine)
+        runs = (lease.run for lease in leases if lease.engine == mine.engine)
         return [live if run == live.run.id else live_run(self._store.load(run)) for run in runs]
 
     def _places_kept(
@@ -108,6 +103,11 @@ class Reasons(Bound):
 def _name(live: LiveRun, key: TaskKey, pipeline: PipelineName) -> str:
     """A task of another pipeline has its name before its own."""
     return key.address if live.run.pipeline == pipeline else f"{live.run.pipeline}.{key.address}"
+
+
+def _elsewhere(live: LiveRun, leader: Leader | None) -> set[str]:
+    hosts = {task.live.host for task in live.tasks.values() if task.live and task.live.host}
+    return hosts - {host_of(leader.engine)} if leader else set()
 
 
 def _owner(lease: Lease | None, owners: Owners, now: datetime) -> Owner:

@@ -58,15 +58,6 @@ class FrozenPipeline:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StoredRun:
-    """A run as the store holds it, with all its task runs and the frozen pipeline."""
-
-    run: Run
-    pipeline: Pipeline
-    tasks: Mapping[TaskKey, TaskRun]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
     """The right of one engine to write one run, until `expires` (semantics §9, Owner)."""
 
@@ -79,6 +70,17 @@ class Lease:
     def is_foreground(self) -> bool:
         """The owner is a command, whose notebooks end with it; those of a scheduler go on."""
         return not self.engine.startswith(f"{SCHEDULER}@")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredRun:
+    """A run as the store holds it at one moment, with all its task runs and the frozen pipeline."""
+
+    run: Run
+    pipeline: Pipeline
+    tasks: Mapping[TaskKey, TaskRun]
+    lease: Lease | None = None
+    """Who has it; None where nobody does, or it has ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

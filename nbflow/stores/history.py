@@ -17,7 +17,7 @@ from nbflow.run import Attempt, Change
 from nbflow.states import AttemptState
 from nbflow.stores.database import Database
 from nbflow.stores.listing import NEWEST_FIRST, SqlListing
-from nbflow.stores.rows import attempt_of, change_of, key_of, run_of, task_of
+from nbflow.stores.rows import attempt_of, change_of, key_of, lease_of, run_of, task_of
 from nbflow.stores.schema import LIVE, attempts, changes, frozen_pipelines, manifests, runs, task_runs
 
 SAMPLES = 20
@@ -43,9 +43,8 @@ class SqlHistory(SqlListing):
             task_rows = connection.execute(select(task_runs).where(task_runs.c.run == run)).mappings()
             tasks = {key_of(each): task_of(each, live) for each in task_rows}
         pipeline = _pipeline(row["document"])
-        return StoredRun(
-            run=run_of(row), pipeline=pipeline, tasks={key: tasks[key] for key in _in_order(tasks, pipeline)}
-        )
+        in_order = {key: tasks[key] for key in _in_order(tasks, pipeline)}
+        return StoredRun(run=run_of(row), pipeline=pipeline, tasks=in_order, lease=lease_of(row))
 
     def attempts(self, run: RunId) -> Mapping[TaskKey, Sequence[Attempt]]:
         of_run = select(attempts).where(attempts.c.run == run)

@@ -10,6 +10,7 @@ from sqlalchemy import RowMapping
 
 from nbflow.backfill import Backfill, BackfillItem
 from nbflow.model import DataInterval, RunId, TaskKey
+from nbflow.ports import Lease
 from nbflow.run import Attempt, Change, Run, TaskRun
 from nbflow.timetable import Skip, Standing
 
@@ -54,6 +55,13 @@ def run_values(run: Run) -> Row:
 
 def run_row(run: Run) -> Row:
     return {"id": run.id, **run_values(run)}
+
+
+def lease_of(row: RowMapping) -> Lease | None:
+    """Of a row of `runs`; None where nobody has the run, or it has ended."""
+    if row["owner"] is None or row["state"].is_terminal:
+        return None
+    return Lease(run=row["id"], engine=row["owner"], epoch=row["epoch"], expires=row["lease_expires"])
 
 
 def run_of(row: RowMapping) -> Run:

@@ -22,7 +22,7 @@ from nbflow.stores.housekeeping import SqlHousekeeping
 from nbflow.stores.migrations import HEAD, upgrade
 from nbflow.stores.outbox import SqlOutbox, keep_notices
 from nbflow.stores.people import SqlPeople
-from nbflow.stores.rows import attempt_row, attempt_values, key_of, run_values, task_values
+from nbflow.stores.rows import attempt_row, attempt_values, key_of, lease_of, run_values, task_values
 from nbflow.stores.schedules import SqlSchedules
 from nbflow.stores.schema import LIVE, UNFINISHED, attempts, requests, runs, task_runs
 from nbflow.stores.steps import create_run, leave_request, log, read_run
@@ -46,9 +46,9 @@ _ANSWER = (
     .where(requests.c.id == bindparam("of_id"), requests.c.run == bindparam("of_run"), requests.c.answer.is_(None))
     .values(answer=bindparam("said"))
 )
-_LEASES = select(
-    runs.c.id.label("run"), runs.c.owner.label("engine"), runs.c.epoch, runs.c.lease_expires.label("expires")
-).where(runs.c.owner.is_not(None), UNFINISHED)
+_OWNED = select(runs.c.id, runs.c.owner, runs.c.epoch, runs.c.lease_expires, runs.c.state).where(
+    runs.c.owner.is_not(None), UNFINISHED
+)
 _HOLDERS = (
     select(attempts.c.run, attempts.c.task, attempts.c.item, task_runs.c.pool, task_runs.c.pool_slots)
     .join(task_runs)
@@ -133,14 +133,15 @@ class SqlStore(SqlHistory, SqlSchedules, SqlBackfills, SqlPeople, SqlOutbox, Sql
             )
 
     def owned(self) -> Sequence[Lease]:
-        query = _LEASES.order_by(runs.c.created_at, runs.c.id)
+        query = _OWNED.order_by(runs.c.created_at, runs.c.id)
         with self._database.read() as connection:
-            return [Lease(**row) for row in connection.execute(query).mappings()]
+            rows = connection.execute(query).mappings()
+            return [lease for row in rows if (lease := lease_of(row))]
 
     def lease(self, run: RunId) -> Lease | None:
         with self._database.read() as connection:
-            row = connection.execute(_LEASES.where(runs.c.id == run)).mappings().first()
-        return None if row is None else Lease(**row)
+            row = connection.execute(_OWNED.where(runs.c.id == run)).mappings().first()
+        return None if row is None else lease_of(row)
 
     # --- requests ----------------------------------------------------------------------------------------------
 

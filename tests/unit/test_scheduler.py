@@ -270,6 +270,23 @@ def test_why_a_run_waits_is_said_in_one_sentence() -> None:
     assert "no scheduler is running" in machine.api.why(first.id, "only")
 
 
+def test_of_a_run_that_ends_while_it_is_looked_at_nobody_says_that_it_waits_for_a_scheduler(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    machine = Machine(scheduled(timing=None), scripts=lambda order: Script(after=MINUTE))
+    run, process = machine.api.trigger("nightly"), machine.start()
+    process.until(lambda: machine.store.load(run.id).run.state is RunState.RUNNING)
+    owned = machine.store.owned
+
+    def after_its_end() -> Any:
+        monkeypatch.undo()
+        process.until(lambda: machine.store.load(run.id).run.state.is_terminal)
+        return owned()
+
+    monkeypatch.setattr(machine.store, "owned", after_its_end)
+    assert machine.api.why_run(run.id) == f"run {run.id} is running, 1.0 s."
+
+
 def test_who_uses_the_slots_is_said_where_none_is_free() -> None:
     pipelines = [scheduled("nightly", None, "first", "second"), scheduled("hourly", None, "other")]
     machine = Machine(*pipelines, scripts=lambda order: SLOW, slots=2)

@@ -26,7 +26,7 @@ class History(Kept):
         live, position = record.live(), {name: at for at, name in enumerate(record.frozen.pipeline.tasks)}
         keys = sorted(record.tasks, key=lambda key: (position[key.task], -1 if key.item is None else key.item))
         tasks = {key: replace(record.tasks[key], live=live[key]) if key in live else record.tasks[key] for key in keys}
-        return StoredRun(run=record.run, pipeline=record.frozen.pipeline, tasks=tasks)
+        return StoredRun(run=record.run, pipeline=record.frozen.pipeline, tasks=tasks, lease=record.lease_of_unfinished)
 
     def find_run(self, ref: str) -> RunId:
         newest = [record.run for record in self._newest()]

@@ -33,6 +33,10 @@ class Record:
         return {attempt.key: attempt for attempt in self.attempts.values() if not attempt.state.is_terminal}
 
     @property
+    def lease_of_unfinished(self) -> Lease | None:
+        return None if self.run.state.is_terminal else self.lease
+
+    @property
     def is_active(self) -> bool:
         return not self.run.state.is_terminal or self.lease is not None or bool(self.live())
 

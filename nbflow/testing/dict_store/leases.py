@@ -36,8 +36,7 @@ class Leases(Kept):
             self._keep(replace(record, lease=None))
 
     def owned(self) -> Sequence[Lease]:
-        records = self._active_records()
-        return [record.lease for record in records if record.lease and not record.run.state.is_terminal]
+        return [lease for record in self._active_records() if (lease := record.lease_of_unfinished)]
 
     def lease(self, run: RunId) -> Lease | None:
         return next((lease for lease in self.owned() if lease.run == run), None)

@@ -89,4 +89,5 @@ class Leases:
         save(store, leases["running"], run={"state": RunState.RUNNING})
         assert store.owned() == [leases["early"], leases["late"], leases["running"]]
         assert {run: store.lease(RunId(run)) for run in leases} == {**leases, "ended": None}
+        assert {run: store.load(RunId(run)).lease for run in leases} == {**leases, "ended": None}
         assert store.lease(RunId("nobody")) is None
