@@ -21,7 +21,12 @@ Result = TypeVar("Result")
 
 
 class SetAside(Conflict):
-    """The answer to whatever is asked of something that is set aside; its cause is the fault."""
+    """The answer to whatever is asked of something that is set aside; its cause is the `fault`, here in words."""
+
+    def __init__(self, what: str, error: Exception) -> None:
+        self.fault = f"{type(error).__name__}: {error}".partition("\n")[0]
+        super().__init__(f"{what} is set aside: {self.fault}", hint="The log of whoever ran it says more.")
+        self.__cause__ = error
 
 
 class Aside(Generic[Name]):
@@ -54,9 +59,7 @@ class Aside(Generic[Name]):
     def put(self, name: Name, error: Exception, now: datetime) -> SetAside:
         """Set something aside, and log the fault with its traceback."""
         _log.error("%s %s is set aside for a minute", self._kind, name, exc_info=error)
-        said = f"{self._kind} {name} is set aside: {type(error).__name__}: {error}"
-        refusal = SetAside(said, hint="The log of whoever ran it says more.")
-        refusal.__cause__ = error
+        refusal = SetAside(f"{self._kind} {name}", error)
         self._since[name] = now, refusal
         return refusal
 

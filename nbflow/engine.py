@@ -336,8 +336,7 @@ class Engine:
         except (PoolFull, Unavailable):
             raise
         except Exception as error:
-            self._aside.put(owned.live.run.id, error, now)
-            self._forget(owned.live.run.id)
+            self._leave_aside(owned.live.run.id, self._aside.put(owned.live.run.id, error, now), now)
         owned.pending.clear()
 
     @contextlib.contextmanager
@@ -346,9 +345,15 @@ class Engine:
         try:
             with self._aside.guard(run, self._clock.now()):
                 yield
-        except SetAside:
-            self._forget(run)
+        except SetAside as refusal:
+            self._leave_aside(run, refusal, self._clock.now())
             raise
+
+    def _leave_aside(self, run: RunId, refusal: SetAside, now: datetime) -> None:
+        """Let go of it, and tell those who look, as far as the store can be written."""
+        self._forget(run)
+        with contextlib.suppress(Exception):  # the store may be what is at fault; the log has it all
+            self._store.note_aside(run, refusal.fault, now=now)
 
     def _require_not_aside(self, run: RunId) -> None:
         if refusal := self._aside.refusal(run, self._clock.now()):

@@ -12,7 +12,7 @@ from nbflow.admission import Lane, Limits, ahead, is_held, lane
 from nbflow.backfill import Backfill
 from nbflow.live import LiveRun, StartOrder
 from nbflow.model import RunId, TaskKey, TaskName
-from nbflow.run import Run, TaskRun
+from nbflow.run import Change, Run, TaskRun
 from nbflow.states import RunState, TaskState, in_words
 from nbflow.text import clock_time, counted, one_line, seconds_text
 from nbflow.timetable import Standing
@@ -22,7 +22,6 @@ MOST = 5
 
 NO_SCHEDULER = "no scheduler is running: start `nbflow up`"
 _SOON = "in a moment; if it does not, its log says why"
-"""Whether a run is set aside only its scheduler knows (decision 16)."""
 
 
 class Owner(Enum):
@@ -45,6 +44,8 @@ class Surroundings:
     """Who has the run, or should take it, and the age of its last sign of life, where that is too old."""
     elsewhere: Collection[str] = ()
     """Other machines than the scheduler's that have notebooks of the run."""
+    aside: Change | None = None
+    """Its scheduler has told that it leaves the run alone for a minute, and for what fault."""
     unfinished: Sequence[Run] = ()
     owned: Collection[RunId] = frozenset()
     """The unfinished runs that an engine has."""
@@ -167,7 +168,7 @@ def _held(run: Run, around: Surroundings) -> str:
         return _paused(run, around)
     before = ahead(run, around.unfinished, around.owned, around.limits)
     if not before:
-        return _silent(around)
+        return _silent(around) or _aside(around)
     first = f"run {before[0].id} is {before[0].state}" if len(before) == 1 else f"{_runs(before)} come first"
     return f"{first}, and {_limit(mine)}"
 
@@ -212,7 +213,7 @@ def _unattended(around: Surroundings) -> str:
                 return _elsewhere(around.elsewhere)
             if not around.has_scheduler:
                 return NO_SCHEDULER
-            return _silent(around)
+            return _silent(around) or _aside(around)
 
 
 def _silent(around: Surroundings) -> str:
@@ -222,6 +223,17 @@ def _silent(around: Surroundings) -> str:
     who, age = around.silent
     said = f"{who} gave its last sign of life {seconds_text(age.total_seconds())} ago"
     return f"{said}: it is stopped, or cannot write to the database"
+
+
+def _aside(around: Surroundings) -> str:
+    """Empty where the scheduler has said nothing of the kind."""
+    if around.aside is None:
+        return ""
+    at, fault = clock_time(around.aside.at, around.zone), one_line(around.aside.note or "")
+    return (
+        f"the scheduler set it aside at {at} for a fault of nbflow's own ({fault}), and tries again after a minute; "
+        "its log says more"
+    )
 
 
 def _elsewhere(hosts: Collection[str]) -> str:

@@ -12,10 +12,14 @@ from nbflow.admission import Limits
 from nbflow.api.bound import Bound, live_run
 from nbflow.api.roles import Role, needs
 from nbflow.api.views import Whys
+from nbflow.aside import ASIDE
 from nbflow.live import LiveRun, StartOrder
-from nbflow.model import Pipeline, PipelineName, TaskKey
+from nbflow.model import Pipeline, PipelineName, RunId, TaskKey
+from nbflow.pace import is_over
 from nbflow.pools import Places
 from nbflow.ports import Held, Leader, Lease, Owners, StoredRun, host_of, silence
+from nbflow.ports.changelog import SET_ASIDE
+from nbflow.run import Change
 from nbflow.timetable import Standing
 from nbflow.why import Owner, Surroundings
 
@@ -61,6 +65,7 @@ class Reasons(Bound):
             has_scheduler=leader is not None and self._owners.is_alive(leader, at),
             silent=_silent(lease if owner is Owner.ALIVE else leader, at),
             elsewhere=_elsewhere(live, leader),
+            aside=self._aside(run.id, now) if owner is Owner.NONE else None,
             unfinished=self._store.unfinished(),
             owned={lease.run for lease in leases},
             limits=self._limits(live.pipeline, standings),
@@ -73,6 +78,12 @@ class Reasons(Bound):
             usual={task: median(took) for task, took in self._store.durations(run.pipeline).items()},
             zone=zone,
         )
+
+    def _aside(self, run: RunId, now: datetime) -> Change | None:
+        """One that is set aside again is told of again: what is older than a second minute is not so any more."""
+        told = self._store.newest_change(run)
+        is_so = told is not None and told.event == SET_ASIDE and not is_over(2 * ASIDE, told.at, now)
+        return told if is_so else None
 
     def _beside(self, live: LiveRun, mine: Lease, leases: Sequence[Lease]) -> Sequence[LiveRun]:
         """The runs of the engine that has this run."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from nbflow.backfill import Backfill
-from nbflow.model import PipelineName
+from nbflow.model import PipelineName, RunId
 from nbflow.run import Change, Run
 from nbflow.timetable import Skip
+
+SET_ASIDE = "set_aside"
 
 
 def created(run: Run) -> Change:
@@ -15,6 +17,11 @@ def created(run: Run) -> Change:
     return Change(
         at=run.created_at, run=run.id, pipeline=run.pipeline, event="run", after=run.state, by=run.created_by or None
     )
+
+
+def set_aside(run: RunId, pipeline: PipelineName, *, note: str, now: datetime) -> Change:
+    """Its scheduler leaves it alone for a minute."""
+    return Change(at=now, run=run, pipeline=pipeline, event=SET_ASIDE, note=note)
 
 
 def skipped(skip: Skip) -> Change:

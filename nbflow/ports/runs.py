@@ -64,6 +64,10 @@ class RunStore(Protocol):
         """Give up ownership; nothing happens if it was lost already."""
         ...
 
+    def note_aside(self, run: RunId, note: str, *, now: datetime) -> None:
+        """Write into the run's change log that its scheduler leaves it alone. Raises NotFound."""
+        ...
+
     def owned(self) -> Sequence[Lease]:
         """The leases of all unfinished runs that have an owner."""
         ...
@@ -143,6 +147,10 @@ class ReadStore(Protocol):
 
     def changes(self, after: int, *, run: RunId | None = None, limit: int = 1000) -> Sequence[Change]:
         """The change log in order, from the first entry with `seq > after`."""
+        ...
+
+    def newest_change(self, run: RunId) -> Change | None:
+        """The last entry of a run's change log; None of a run that is unknown."""
         ...
 
     def latest_change(self) -> int:

@@ -79,6 +79,12 @@ class SqlHistory(SqlListing):
         with self._database.read() as connection:
             return [change_of(row) for row in connection.execute(query).mappings()]
 
+    def newest_change(self, run: RunId) -> Change | None:
+        query = select(changes).where(changes.c.run == run).order_by(changes.c.seq.desc()).limit(1)
+        with self._database.read() as connection:
+            row = connection.execute(query).mappings().first()
+        return None if row is None else change_of(row)
+
     def latest_change(self) -> int:
         with self._database.read() as connection:
             return connection.scalar(select(func.max(changes.c.seq))) or 0

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, false, insert, sele
 from nbflow import tally
 from nbflow.errors import Conflict, LeaseLost, NotFound, PoolFull, StaleVersion
 from nbflow.model import RunId, TaskKey
-from nbflow.ports import FrozenPipeline, Lease
+from nbflow.ports import FrozenPipeline, Lease, changelog
 from nbflow.run import Answer, Asked, Attempt, Decision, Request, Run, TaskRun
 from nbflow.stores import tallies
 from nbflow.stores.backfills import SqlBackfills
@@ -131,6 +131,11 @@ class SqlStore(SqlHistory, SqlSchedules, SqlBackfills, SqlPeople, SqlOutbox, Sql
             connection.execute(
                 update(runs).where(runs.c.id == lease.run, _is_held_by(lease)).values(owner=None, lease_expires=None)
             )
+
+    def note_aside(self, run: RunId, note: str, *, now: datetime) -> None:
+        with self._database.write() as connection:
+            pipeline = read_run(connection, run)["pipeline"]
+            log(connection, [changelog.set_aside(run, pipeline, note=note, now=now)])
 
     def owned(self) -> Sequence[Lease]:
         query = _OWNED.order_by(runs.c.created_at, runs.c.id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import date
 from typing import Any
@@ -105,7 +106,38 @@ def test_one_run_that_cannot_be_carried_on_stops_no_other(verb: str, caplog: pyt
     good = machine.api.trigger("nightly").id
     process.until(lambda: machine.store.load(good).run.state is RunState.SUCCESS)
     assert told(caplog, f"run {broken} is set aside") == 1
+    if verb == "apply":  # one that cannot be loaded can nobody look at
+        said = (
+            "the scheduler set it aside at .* for a fault of nbflow's own \\(KeyError: 'a column of another version'\\)"
+        )
+        assert re.search(said, machine.api.why_run(broken))
+        assert re.search(said, machine.api.whys(machine.store.load(broken)).held_up)
     with pytest.raises(Conflict, match=f"run {broken} is set aside: KeyError: 'a column of another version'"):
         process.engine.drive(broken)
     mend()
     process.until(lambda: machine.store.load(broken).run.state is RunState.SUCCESS)
+
+
+def test_a_run_that_was_set_aside_long_ago_and_was_not_heard_of_since_is_not_called_so() -> None:
+    machine = Machine(scheduled("broken", timing=None))
+    process = machine.start()
+    process.step()
+    broken = machine.api.trigger("broken").id
+    failing(machine.store, "apply", lambda *given, **about: True)
+    process.work(5 * SECOND, every=SECOND)
+    assert "set it aside" in machine.api.why_run(broken)
+    machine.clock.advance(3 * MINUTE)
+    assert "set it aside" not in machine.api.why_run(broken)
+
+
+def test_a_run_is_set_aside_also_where_that_cannot_be_told(caplog: pytest.LogCaptureFixture) -> None:
+    machine = Machine(scheduled("broken", timing=None), scheduled(timing=None))
+    process = machine.start()
+    process.step()
+    failing(machine.store, "note_aside", lambda *given, **about: True)
+    broken = machine.api.trigger("broken").id
+    failing(machine.store, "apply", lambda decision, **about: decision.run.id == broken)
+    good = machine.api.trigger("nightly").id
+    process.until(lambda: machine.store.load(good).run.state is RunState.SUCCESS)
+    assert told(caplog, f"run {broken} is set aside") == 1
+    assert "set it aside" not in machine.api.why_run(broken)

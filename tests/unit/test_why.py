@@ -15,7 +15,7 @@ from nbflow.admission import Limits
 from nbflow.backfill import Backfill, BackfillState
 from nbflow.live import LiveRun
 from nbflow.model import Retries, TaskKey
-from nbflow.run import Asked, AttemptEnded, CancelRequested, MarkRequested, ResetRequested, Run, SlotGranted
+from nbflow.run import Asked, AttemptEnded, CancelRequested, Change, MarkRequested, ResetRequested, Run, SlotGranted
 from nbflow.states import AttemptState, Cause, RunKind, RunState, TaskState
 from nbflow.testing.samples import a_run
 from nbflow.text import clock_time
@@ -308,6 +308,19 @@ def test_whatever_has_begun_and_is_not_looked_after_says_so(owner: Owner, has_sc
     assert why(play.live, KEY("extract"), around) == f"extract is running, attempt 1, 0.0 s{tail}"
     assert why(play.live, KEY("report"), around) == f"report waits for clean, which is waiting itself{tail}"
     assert why_run(play.live, around) == f"run r1 is running, 0.0 s{tail}"
+
+
+def test_a_run_that_is_set_aside_says_so_unless_something_else_keeps_it() -> None:
+    told = Change(at=NOW, run="r1", pipeline="nightly", event="set_aside", note="KeyError: 'x'\x1b")
+    around = Surroundings(now=NOW, owner=Owner.NONE, aside=told, zone=ZoneInfo("Asia/Tokyo"))
+    said = (
+        "the scheduler set it aside at 18:00:00 for a fault of nbflow's own (KeyError: 'x'), and tries again after a "
+        "minute; its log says more"
+    )
+    assert why_run(live_of(SECOND), around) == f"run r2 has not started: {said}."
+    assert why_run(started(chain(), "extract").live, around) == f"run r1 is running, 0.0 s; {said}."
+    assert held_up(FIRST, around) == said
+    assert held_up(FIRST, replace(around, has_scheduler=False)) == NO_SCHEDULER
 
 
 @pytest.mark.parametrize("owner", [Owner.ALIVE, Owner.NONE])

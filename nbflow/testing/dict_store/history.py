@@ -92,6 +92,9 @@ class History(Kept):
         later = (self._changes[at] for at in range(first, len(self._changes)))
         return [*islice((change for change in later if run in {None, change.run}), limit)]
 
+    def newest_change(self, run: RunId) -> Change | None:
+        return next((change for change in reversed(self._changes) if change.run == run), None)
+
     def latest_change(self) -> int:
         return self._changes[-1].seq if self._changes else 0
 

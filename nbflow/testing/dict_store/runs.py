@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from nbflow import tally
 from nbflow.errors import LeaseLost, NotFound, PoolFull, StaleVersion
@@ -94,6 +95,9 @@ class Runs(Requests, Outbox):
         for pool in sorted(pool for pool in wanted if pool is not None):
             if taken[pool] > pools.get(pool, 0):
                 raise PoolFull(f"pool '{pool}' has {pools.get(pool, 0)} places, and {taken[pool]} would be taken")
+
+    def note_aside(self, run: RunId, note: str, *, now: datetime) -> None:
+        self._log([changelog.set_aside(run, self._record(run).run.pipeline, note=note, now=now)])
 
     def pool_holders(self) -> Mapping[str, Sequence[str]]:
         return _holders(self._active_records())

@@ -9,6 +9,7 @@ import pytest
 
 from nbflow.errors import InvalidInput, NotFound
 from nbflow.model import PipelineName, RunId
+from nbflow.run import Change
 from nbflow.states import AttemptState
 from nbflow.testing.samples import NOW, Store, a_frozen, a_run, add, full_change, save, task_runs
 from nbflow.testing.store_contract.looking import A_CHANGE, succeeded
@@ -132,6 +133,21 @@ class History:
         assert store.changes(0, limit=2) == log[:2]
         assert store.changes(log[0].seq, run=RunId("r1")) == log[2:5]
         assert store.changes(log[-1].seq) == []
+
+    def test_the_newest_change_of_a_run_is_its_own(self, store: Store) -> None:
+        add(store, "r1")
+        store.note_aside(RunId("r1"), "KeyError: 'x'", now=NOW)
+        add(store, "r2")
+        assert store.newest_change(RunId("r1")) == store.changes(0, run=RunId("r1"))[-1]
+        assert store.newest_change(RunId("r3")) is None
+
+    def test_that_a_run_is_left_alone_is_a_line_of_its_change_log(self, store: Store) -> None:
+        add(store, "r1", a_frozen("extract", pipeline="weekly"))
+        store.note_aside(RunId("r1"), "KeyError: 'x'", now=NOW)
+        told = Change(at=NOW, run=RunId("r1"), pipeline=PipelineName("weekly"), event="set_aside", note="KeyError: 'x'")
+        assert replace(store.changes(0)[-1], seq=0) == told
+        with pytest.raises(NotFound):
+            store.note_aside(RunId("r2"), "KeyError: 'x'", now=NOW)
 
     def test_the_newest_change_has_the_highest_number(self, store: Store) -> None:
         assert store.latest_change() == 0
