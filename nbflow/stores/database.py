@@ -177,15 +177,23 @@ def _postgres(url: URL, patience: timedelta) -> Engine:
     limits = {"lock_timeout": patience, "idle_in_transaction_session_timeout": SILENCE}
     options = [f"-c {name}={each / timedelta(milliseconds=1):.0f}" for name, each in limits.items()]
     given = url.query.get("options", "")
+    defaults = {"connect_timeout": f"{patience.total_seconds():.0f}", **_noticing(patience)}
     try:
         return create_engine(
             url,
             connect_args={
                 "options": " ".join([*options, *([given] if isinstance(given, str) else given)]),
-                "connect_timeout": url.query.get("connect_timeout", f"{patience.total_seconds():.0f}"),
+                **{name: url.query.get(name, each) for name, each in defaults.items()},
             },
             pool_pre_ping=True,  # a server that was restarted is noticed before a transaction, not in it
             pool_timeout=patience.total_seconds(),
         )
     except ModuleNotFoundError:
         raise MissingExtra("a PostgreSQL database", "postgres") from None
+
+
+def _noticing(patience: timedelta) -> dict[str, str]:
+    """A server that is gone without a word, such as one whose machine lost its power, is noticed after the patience:
+    the system itself would wait for a quarter of an hour, and for hours where it had all that was sent."""
+    probes = {"keepalives_idle": "5", "keepalives_interval": "2", "keepalives_count": "3"}
+    return {**probes, "tcp_user_timeout": f"{patience / timedelta(milliseconds=1):.0f}"}

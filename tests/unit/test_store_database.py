@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import socket
 import sqlite3
+import stat
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -141,3 +148,34 @@ def test_a_server_needs_its_driver(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nbflow.stores.database.create_engine", missing)
     with pytest.raises(InvalidInput, match=r'pip install "nbflow\[postgres\]"'):
         Database("postgresql://host/db")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at the sockets of this process through /proc")
+def test_a_server_that_vanishes_without_a_word_is_noticed_within_seconds() -> None:
+    """The promise is the system's; it is asked for with every connection."""
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(_open, f"postgresql://127.0.0.1:{server.getsockname()[1]}/db")
+        connection, its_address = server.accept()
+        with connection, closing(_socket_at(its_address)) as ours:
+            limits = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT, socket.TCP_USER_TIMEOUT)
+            asked_for = [ours.getsockopt(socket.IPPROTO_TCP, limit) for limit in limits]
+        with pytest.raises(Unavailable):
+            asking.result()
+    assert asked_for == [5, 2, 3, 10_000]
+
+
+def _open(url: str) -> None:
+    with Database(url).read():
+        pass
+
+
+def _socket_at(address: object) -> socket.socket:
+    """A second descriptor of this process's socket that has the address."""
+    for number in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):  # closed since
+            if stat.S_ISSOCK(number.stat().st_mode):
+                found = socket.socket(fileno=os.dup(int(number.name)))
+                if found.getsockname() == address:
+                    return found
+                found.close()
+    raise LookupError(address)
