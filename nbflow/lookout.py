@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from typing import Protocol
 
 from nbflow import lateness
-from nbflow.model import Pipeline, PipelineName, TaskName
+from nbflow.aside import Aside
+from nbflow.model import Pipeline, PipelineName, RunId, TaskName
 from nbflow.notice import Notice
 from nbflow.ports import Outbox, ReadStore
 from nbflow.run import Run
 from nbflow.states import RunState
+
+Durations = Callable[[PipelineName], Mapping[TaskName, Sequence[float]]]
 
 
 class Store(Outbox, ReadStore, Protocol):
@@ -22,10 +25,14 @@ class Store(Outbox, ReadStore, Protocol):
 
 
 class Lookout:
-    """Tells each lateness once. Reads running runs whole, and of the others one for each manifest."""
+    """Tells each lateness once. Reads running runs whole, and of the others one for each manifest.
+
+    A run that cannot be read keeps no other from being told of.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._aside = Aside[RunId]("lateness of run")
         self._pipelines: dict[str, Pipeline] = {}
         self._told: frozenset[str] = frozenset()
 
@@ -38,20 +45,24 @@ class Lookout:
         self._told = frozenset(found)
 
     def _notices(self, now: datetime) -> Iterator[Notice]:
-        durations: Callable[[PipelineName], Mapping[TaskName, Sequence[float]]] = cache(self._store.durations)
+        durations: Durations = cache(self._store.durations)
         unfinished = self._store.unfinished()
-        self._know({run.manifest: run for run in unfinished})
+        manifests = {run.manifest for run in unfinished}
+        self._pipelines = {manifest: known for manifest, known in self._pipelines.items() if manifest in manifests}
+        none: list[Notice] = []
         for run in unfinished:
-            pipeline = self._pipelines[run.manifest]
-            if notice := lateness.late(pipeline, run, now):
-                yield notice
-            if run.state is RunState.RUNNING and pipeline.alerts.on_late:
-                tasks = self._store.load(run.id).tasks
-                yield from lateness.overruns(pipeline, run, tasks.values(), durations(run.pipeline), now)
+            yield from self._aside.try_with(run.id, now, partial(self._of, run, durations, now), otherwise=none)
 
-    def _know(self, manifests: Mapping[str, Run]) -> None:
+    def _of(self, run: Run, durations: Durations, now: datetime) -> list[Notice]:
+        pipeline = self._pipeline(run)
+        late = lateness.late(pipeline, run, now)
+        found = [late] if late else []
+        if run.state is RunState.RUNNING and pipeline.alerts.on_late:
+            tasks = self._store.load(run.id).tasks
+            found += lateness.overruns(pipeline, run, tasks.values(), durations(run.pipeline), now)
+        return found
+
+    def _pipeline(self, run: Run) -> Pipeline:
         """What a manifest says of alerts holds for every run of it, also for one of a part of its tasks."""
-        self._pipelines = {
-            manifest: self._pipelines.get(manifest) or self._store.load(run.id).pipeline
-            for manifest, run in manifests.items()
-        }
+        known = self._pipelines.get(run.manifest) or self._store.load(run.id).pipeline
+        return self._pipelines.setdefault(run.manifest, known)

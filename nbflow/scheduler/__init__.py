@@ -169,7 +169,7 @@ class Scheduler:
                 self._lookout.look(now)
             except NbflowError:
                 raise
-            except Exception:  # a run that cannot be read; the others go on
+            except Exception:  # runs go on all the same
                 _log.exception("what is late could not be looked for")
 
     def _is_news(self, now: datetime) -> bool:

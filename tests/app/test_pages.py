@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -294,6 +295,25 @@ def test_the_first_page_says_what_is_red_and_what_runs(world: World) -> None:
     assert page.links()["nightly / clean"] == f"/pipelines/nightly/runs/{failed.id}/tasks/clean/1#c3"
     assert "weekly running by hand, ada 0 of 3 tasks" in page.part("going")
     assert page.part("late") == ""
+
+
+def test_runs_that_cannot_be_read_hide_no_others(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("nightly", "yearly", "weekly", "monthly"):
+        world.pipeline(CHAIN.replace("nightly", name))
+    red, going = world.run("nightly", clean=FAILS), world.begin("yearly", extract=SLOW)
+    broken = [world.run("weekly", clean=FAILS).id, world.begin("monthly", extract=SLOW).id]
+    load = world.store.load
+
+    def loading(run: str) -> Any:
+        return load(run) if run not in broken else {}["a column of another version"]
+
+    monkeypatch.setattr(world.store, "load", loading)
+    page = world.page("/")
+    told = page.part("health")
+    assert "Runs that cannot be read , by a fault of nbflow's own" in told
+    assert f"monthly {broken[1]} , weekly {broken[0]}" in told
+    assert f"/pipelines/nightly/runs/{red.id}/tasks/clean/1#c3" in page.links().values()
+    assert f"/pipelines/yearly/runs/{going.id}" in page.links().values()
 
 
 def test_a_task_that_failed_is_red_although_its_run_goes_on(world: World) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import time, timedelta
 from threading import Event
 from typing import Any
 
@@ -17,7 +17,7 @@ from nbflow.model import Alerts, TaskKey, TaskName
 from nbflow.notice import NoticeKind
 from nbflow.ports import Delivery, FailedCell, Letter, MessageState
 from nbflow.run import Attempt
-from nbflow.states import AttemptState, Cause, RunState, TaskState
+from nbflow.states import AttemptState, Cause, RunKind, RunState, TaskState
 from nbflow.testing.clock import FakeClock
 from nbflow.testing.dict_store import DictStore
 from nbflow.testing.samples import NOW, a_frozen, a_run, add, an_attempt, full_notice, save, task_runs
@@ -175,6 +175,20 @@ def test_the_work_goes_on_after_whatever_fault_and_ends_when_told(courier: Couri
 
 
 # --- the lookout ----------------------------------------------------------------------------------------------------
+
+
+def test_a_run_that_cannot_be_read_keeps_no_other_from_being_told_of(
+    store: DictStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alerts = Alerts(on_late=("ops",), late_after=time(6, 30))
+    for run, pipeline in (("r1", "daily"), ("r2", "nightly"), ("r3", "weekly")):
+        frozen = a_frozen("extract", pipeline=pipeline)
+        frozen = replace(frozen, pipeline=replace(frozen.pipeline, alerts=alerts))
+        add(store, a_run(run, frozen, kind=RunKind.SCHEDULED, created_at=NOW), frozen)
+    load = store.load
+    monkeypatch.setattr(store, "load", lambda run: {}["of another version"] if run == "r2" else load(run))
+    Lookout(store).look(NOW + timedelta(days=2))
+    assert {message.notice.run for message in store.messages()} == {"r1", "r3"}
 
 
 def test_the_lookout_tells_an_overrun_once_and_again_after_the_next_attempt(store: DictStore) -> None:

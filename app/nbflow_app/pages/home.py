@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,6 +11,7 @@ from markupsafe import Markup
 
 from nbflow import timetable
 from nbflow.api import PipelineView, RunView
+from nbflow.errors import NbflowError
 from nbflow.estimates import Estimate
 from nbflow.lateness import overdue_since
 from nbflow.states import RunState, TaskState
@@ -19,6 +21,8 @@ from nbflow_app.pages.pipelines import rows_of, schedule_zone
 from nbflow_app.pages.runrows import origin, run_took
 from nbflow_app.pages.taskrows import done_text, log_address
 from nbflow_app.visit import Page, Visit
+
+_log = logging.getLogger("nbflow.app")
 
 MOST = 50
 SLACK = timedelta(minutes=10)
@@ -82,9 +86,9 @@ def show(visit: Visit) -> Page:
     views = visit.api.pipelines(runs=BARS)
     rows = rows_of(visit, views)
     unfinished = [run for state in (RunState.RUNNING, RunState.QUEUED) for run in visit.api.runs(None, state, MOST)]
-    open_runs = [visit.api.status(run.id) for run in unfinished]
+    open_runs, unread = _views(visit, [(run.pipeline, run.id) for run in unfinished])
+    red, unread_too = _views(visit, [(row.name, row.run) for row in rows if row.state is RunState.FAILED])
     estimates = [(view, visit.api.finish(view.stored)) for view in open_runs]
-    red = [visit.api.status(row.run) for row in rows if row.state is RunState.FAILED]
     return Page(
         template="home.html",
         title="Now",
@@ -97,11 +101,26 @@ def show(visit: Visit) -> Page:
             "scheduler": visit.api.scheduler(),
             "health": list(_health(visit)),
             "broken": [row for row in rows if row.problems],
+            "unread": [*unread, *unread_too],
             "failures": [failure for view in (*red, *open_runs) for failure in _failures(visit, view)],
             "late": [*_unbegun(visit, views), *_overdue(visit, estimates)],
             "going": [_going(visit, view, estimate) for view, estimate in estimates],
         },
     )
+
+
+def _views(visit: Visit, runs: Iterable[tuple[str, str]]) -> tuple[list[RunView], list[tuple[str, str]]]:
+    """Runs with their tasks, by pipeline and id; and those that cannot be read, which keep nobody from the others."""
+    views, unread = list[RunView](), list[tuple[str, str]]()
+    for pipeline, run in runs:
+        try:
+            views.append(visit.api.status(run))
+        except NbflowError:
+            raise
+        except Exception:  # as a row that another version has written
+            _log.exception("run %s of %s cannot be read", run, pipeline)
+            unread.append((pipeline, run))
+    return views, unread
 
 
 def _failures(visit: Visit, view: RunView) -> list[Failure]:
