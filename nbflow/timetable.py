@@ -112,6 +112,11 @@ def unbegun(pipeline: Pipeline, standing: Standing, now: datetime) -> datetime |
     return first.instant if first and first.instant + AT_LATEST <= now else None
 
 
+def undecided(standing: Standing | None, now: datetime) -> datetime:
+    """The instant whose later ticks are to come: what was decided on stays so where the clock was set back."""
+    return max(now, standing.cursor) if standing else now
+
+
 def keeps_time(before: Schedule | None, after: Schedule | None) -> bool:
     """Whether two schedules have the same ticks, so that those decided on stay decided."""
     return _times(before) == _times(after)

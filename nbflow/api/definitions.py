@@ -16,7 +16,7 @@ from nbflow.ports import (
 )
 from nbflow.run import Run
 from nbflow.schedule import Tick
-from nbflow.timetable import Standing
+from nbflow.timetable import Standing, undecided
 
 
 class Definitions(Bound):
@@ -58,7 +58,8 @@ class Definitions(Bound):
 
     def _view(self, definition: Definition, runs: Sequence[Run], standing: Standing | None) -> PipelineView:
         timing = definition.pipeline.schedule if definition.pipeline else None
-        tick = next(iter(schedule.ticks(timing, self._clock.now())), None) if timing else None
+        after = undecided(standing, self._clock.now())
+        tick = next(iter(schedule.ticks(timing, after)), None) if timing else None
         return PipelineView(definition=definition, last_runs=tuple(runs), next_tick=tick, standing=standing)
 
 

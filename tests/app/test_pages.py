@@ -124,6 +124,16 @@ def test_the_next_five_ticks_have_their_offset(world: World) -> None:
     assert "Mon 2026-04-06 02:00 +02:00" in text
 
 
+def test_a_tick_that_has_a_run_is_not_called_the_next_one_where_the_clock_was_set_back(world: World) -> None:
+    world.pipeline()
+    assert world.tick().logical_date.isoformat() == "2026-04-02T00:00:00+00:00"
+    world.clock.advance(timedelta(hours=-3))
+    assert "next 3 Apr 00:00" in world.page("/pipelines").rows()[0][4]
+    text = world.page("/pipelines/nightly").part("facts")
+    assert "2026-04-02" not in text
+    assert "Fri 2026-04-03 02:00 +02:00" in text
+
+
 def test_a_pipeline_that_is_paused_has_no_next_tick(world: World) -> None:
     world.pipeline()
     world.seen("nightly")

@@ -16,6 +16,7 @@ from nbflow.run import Run
 from nbflow.schedule.words import schedule_text
 from nbflow.states import TaskState
 from nbflow.text import with_offset
+from nbflow.timetable import undecided
 from nbflow_app.format import percent, short_time
 from nbflow_app.layout import drawn_height
 from nbflow_app.pages.bars import MOST, bars, success_rate
@@ -84,7 +85,7 @@ def _coming(visit: Visit, view: PipelineView, pipeline: Pipeline | None) -> list
     """The next ticks: as the viewer's clock and as the schedule's shows them."""
     if pipeline is None or pipeline.schedule is None or (view.standing and view.standing.paused_at):
         return []
-    ticks = next_ticks(view.definition, visit.now, COMING)
+    ticks = next_ticks(view.definition, undecided(view.standing, visit.now), COMING)
     return [(visit.time(tick.instant, schedule_zone(pipeline)), with_offset(tick.local)) for tick in ticks]
 
 
