@@ -10,7 +10,6 @@ from threading import Event
 from typing import Protocol
 
 from nbflow import retention
-from nbflow.errors import NbflowError
 from nbflow.failpoints import failpoint
 from nbflow.model import Pipeline, PipelineName, RunId
 from nbflow.ports import Clock, Workspace
@@ -40,12 +39,13 @@ class Store(HousekeepingStore, Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Removed:
-    """What a housekeeping removed, in numbers."""
+    """What a housekeeping removed, in numbers, and why folders of removed runs are still there."""
 
     runs: int = 0
     manifests: int = 0
     notebooks: int = 0
     messages: int = 0
+    left: tuple[str, ...] = ()
 
 
 class Housekeeper:
@@ -78,17 +78,18 @@ class Housekeeper:
 
     def prune(self, now: datetime, stop: Callable[[], bool] = lambda: False) -> Removed:
         """Remove all that is no longer kept; ends early where `stop` says so."""
-        runs = 0
+        runs, left = 0, dict[RunId, str]()
         for batch in self._batches(now):
             if stop():
-                return Removed(runs=runs)
+                return Removed(runs=runs, left=tuple(left.values()))
             runs += len(self._store.remove_runs(batch))
             failpoint("housekeeping.rows_removed")
-            self._sweep()
+            self._sweep(left)
             self._wait(PAUSE)
-        self._sweep()
+        self._sweep(left)
         return Removed(
             runs=runs,
+            left=tuple(left.values()),
             manifests=self._store.remove_unused_texts(),
             notebooks=self._attic.remove_notebooks(self._store.notebooks_in_use(), now - SAFE),
             messages=self._store.remove_messages(now - self._keep.age),
@@ -99,23 +100,34 @@ class Housekeeper:
             for at in range(0, len(runs), BATCH):
                 yield runs[at : at + BATCH]
 
-    def _sweep(self) -> None:
-        """Remove the folders of removed runs, also of those whose remover was killed."""
-        while leftovers := self._store.leftovers(BATCH):
-            for each in leftovers:
-                self._attic.remove_run(each.run, each.pipeline)
-            self._store.forget([each.run for each in leftovers])
+    def _sweep(self, left: dict[RunId, str]) -> None:
+        """Remove the folders of removed runs, also of those whose remover was killed, but for those in `left`.
+
+        One that cannot be removed now is added there, and tried again the next time.
+        """
+        gone = []
+        for each in self._store.leftovers():
+            if each.run not in left:
+                try:
+                    self._attic.remove_run(each.run, each.pipeline)
+                    gone.append(each.run)
+                except OSError as error:
+                    left[each.run] = f"the folder of run {each.run} cannot be removed: {error}"
+        self._store.forget(gone)
 
     def work(self, clock: Clock, stop: Event) -> None:
         """Prune every night until `stop`, in a thread of its own. A fault is logged, and the next night tries again."""
         done = clock.now()
         while not stop.wait(60):
             now = clock.now()
-            if now >= next_night(done):
+            if not done <= now < next_night(done):  # or the clock was set back, and it is not known how far
                 done = now
                 try:
-                    _log.info("housekeeping: %s", self.prune(now, stop.is_set))
-                except (NbflowError, OSError):
+                    removed = self.prune(now, stop.is_set)
+                    _log.log(logging.WARNING if removed.left else logging.INFO, "housekeeping: %s", removed)
+                except Exception:
+                    if stop.is_set():  # the store is being closed
+                        return
                     _log.exception("housekeeping did not come to its end")
 
 

@@ -49,6 +49,8 @@ def prune(
     else:
         also = f"{counted(removed.manifests, 'manifest')} and {counted(removed.notebooks, 'frozen notebook')}"
         session.say(f"removed {counted(removed.runs, 'run')}, and {also} that no run needs any more")
+        for problem in removed.left:
+            session.say(f"{problem}; it is tried again the next time")
 
 
 def backup(

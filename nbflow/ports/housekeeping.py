@@ -36,7 +36,7 @@ class HousekeepingStore(Protocol):
         """
         ...
 
-    def leftovers(self, limit: int) -> Sequence[Leftover]: ...
+    def leftovers(self) -> Sequence[Leftover]: ...
 
     def forget(self, runs: Sequence[RunId]) -> None:
         """The folders of these removed runs are gone."""
@@ -59,7 +59,7 @@ class Attic(Protocol):
     """The folders of runs, and the copies of notebooks."""
 
     def remove_run(self, run: RunId, pipeline: PipelineName) -> None:
-        """Remove the folders of all attempts of a run; nothing happens where there are none."""
+        """Remove the folders of all attempts of a run; nothing happens where there are none. Raises OSError."""
         ...
 
     def remove_notebooks(self, used: Collection[str], before: datetime) -> int:

@@ -66,9 +66,9 @@ class SqlHousekeeping(SqlSide):
                 connection.execute(delete(runs).where(runs.c.id.in_(gone)))
         return gone
 
-    def leftovers(self, limit: int) -> Sequence[Leftover]:
+    def leftovers(self) -> Sequence[Leftover]:
         with self._database.read() as connection:
-            rows = connection.execute(select(leftovers).order_by(leftovers.c.run).limit(limit)).all()
+            rows = connection.execute(select(leftovers).order_by(leftovers.c.run)).all()
         return [Leftover(RunId(row.run), PipelineName(row.pipeline)) for row in rows]
 
     def forget(self, given: Sequence[RunId]) -> None:

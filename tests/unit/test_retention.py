@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event
 
 import pytest
 from hypothesis import given
@@ -21,6 +24,7 @@ from nbflow.model import Keep, Pipeline, PipelineName, RunId
 from nbflow.ports import Definition
 from nbflow.retention import Finished, Retention, expired
 from nbflow.states import RunState
+from nbflow.testing.clock import FakeClock
 from nbflow.testing.dict_store import DictStore
 from nbflow.testing.samples import NOW, a_frozen, a_run, task_runs
 
@@ -133,6 +137,47 @@ def test_it_ends_between_two_batches_when_it_is_told_to(tmp_path: Path) -> None:
     a_history(store, tmp_path, 100)
     told = iter([False, False, True])
     assert keeper(store, tmp_path).prune(NOW, lambda: next(told)).runs == 40
+
+
+def test_a_folder_that_cannot_be_removed_keeps_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that another user made, as by `sudo nbflow run`."""
+    store = DictStore()
+    a_history(store, tmp_path, 100)
+    foreign, remove = tmp_path / "runs" / "nightly" / "r060", shutil.rmtree
+
+    def refuse(path: Path) -> None:
+        if path == foreign:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        remove(path)
+
+    monkeypatch.setattr(shutil, "rmtree", refuse)
+    removed = keeper(store, tmp_path).prune(NOW)
+    assert removed.runs == 49
+    assert removed.left == (f"the folder of run r060 cannot be removed: [Errno 13] Permission denied: '{foreign}'",)
+    assert len(list(foreign.parent.iterdir())) == 52
+    monkeypatch.undo()
+    assert keeper(store, tmp_path).prune(NOW).left == ()
+    assert not foreign.exists()
+
+
+def test_no_fault_ends_the_nights_of_a_scheduler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither one that nobody foresaw, nor a clock that was a year ahead when it began."""
+    housekeeper, nights = keeper(DictStore(), tmp_path), []
+    clock, stop = FakeClock(NOW + 365 * DAY), Event()
+
+    def prune(now: datetime, _: object) -> None:
+        nights.append(now)
+        if len(nights) == 1:
+            raise ZeroDivisionError
+
+    def wait(_: float) -> bool:
+        clock.advance(DAY if nights else -365 * DAY)
+        return len(nights) == 2
+
+    monkeypatch.setattr(housekeeper, "prune", prune)
+    monkeypatch.setattr(stop, "wait", wait)
+    housekeeper.work(clock, stop)
+    assert nights == [NOW, NOW + DAY]
 
 
 def test_the_folders_of_one_that_was_killed_go_the_next_time(tmp_path: Path) -> None:

@@ -37,8 +37,8 @@ class Housekeeping(Kept):
             )
         return gone
 
-    def leftovers(self, limit: int) -> Sequence[Leftover]:
-        return [self._leftovers[run] for run in sorted(self._leftovers)][:limit]
+    def leftovers(self) -> Sequence[Leftover]:
+        return [self._leftovers[run] for run in sorted(self._leftovers)]
 
     def forget(self, given: Sequence[RunId]) -> None:
         for run in given:

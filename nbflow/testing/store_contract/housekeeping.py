@@ -48,9 +48,9 @@ class HousekeepingContract:
         finish(store, "goes")
         assert store.remove_runs([RunId("goes"), RunId("unknown")]) == ["goes"]
         assert everything(store) == before
-        assert store.leftovers(10) == [Leftover(RunId("goes"), NIGHTLY)]
+        assert store.leftovers() == [Leftover(RunId("goes"), NIGHTLY)]
         store.forget([RunId("goes")])
-        assert store.leftovers(10) == []
+        assert store.leftovers() == []
         finish(store, "goes")  # its id and its key are free again
         assert len(store.finished(NIGHTLY)) == 2
 
@@ -74,7 +74,7 @@ class HousekeepingContract:
         before = everything(store)
         assert store.remove_runs([RunId(name) for name in ("unfinished", "asked")]) == []
         assert everything(store) == before
-        assert store.leftovers(10) == []
+        assert store.leftovers() == []
 
     def test_a_lease_that_a_dead_owner_left_keeps_no_ended_run(self, store: Store) -> None:
         finish(store, "r1")
