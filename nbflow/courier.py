@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from threading import Event
@@ -12,7 +11,7 @@ from typing import Protocol
 
 from nbflow import messages, repair
 from nbflow.alerts import backoff
-from nbflow.errors import NotFound, Unavailable
+from nbflow.errors import NbflowError, NotFound, Unavailable
 from nbflow.estimates import Past
 from nbflow.failpoints import failpoint
 from nbflow.live import LiveRun
@@ -103,8 +102,14 @@ class Courier:
     def _letter(self, claim: Claim, now: datetime) -> Letter:
         message, notice = claim.message, claim.message.notice
         facts = Facts(message=message.id, notice=notice, held=claim.held, server_url=self._server_url)
-        with suppress(NotFound):  # it is no longer kept; what the notice says must do
+        try:
             facts = self._with_run(facts, notice, now)
+        except NotFound:  # it is no longer kept; what the notice says must do
+            pass
+        except NbflowError:
+            raise
+        except Exception:
+            _log.exception("what message %s is about cannot be read; it says less", message.id)
         return messages.render(facts)
 
     # --- what there is to say --------------------------------------------------------------------------------

@@ -100,6 +100,17 @@ def test_a_message_about_a_run_that_is_gone_is_sent_all_the_same(
     assert notifier.sent[0][1].subject == "✕ nightly failed: fit.3"
 
 
+def test_a_message_about_a_run_that_cannot_be_read_is_sent_all_the_same(
+    store: DictStore, courier: Courier, notifier: FakeNotifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would hold up all that follows it: one that was tried goes before the others."""
+    a_failed_run(store)
+    monkeypatch.setattr(FakeLogs, "failing_cell", lambda *_, **__: 1 / 0)
+    assert courier.deliver(NOW)
+    assert notifier.sent[0][1].subject == "✕ nightly failed: extract"
+    assert [message.state for message in store.messages()] == [MessageState.SENT]
+
+
 def test_what_could_not_be_sent_is_tried_again_with_the_same_id_and_longer_waits(
     store: DictStore, courier: Courier, notifier: FakeNotifier
 ) -> None:
