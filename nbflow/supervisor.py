@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 
 from nbflow.ports import Say
+from nbflow.text import fault
 
 GLANCE = 0.1
 """Seconds between two looks at the services."""
@@ -112,17 +113,23 @@ class Supervisor:
                 return code
             self._plan_restart(service, code, now)
         if not self._interrupts and now >= service.not_before:
-            service.process = subprocess.Popen(service.command, process_group=0, stdin=subprocess.DEVNULL)
             service.started_at = now
+            try:
+                service.process = subprocess.Popen(service.command, process_group=0, stdin=subprocess.DEVNULL)
+            except OSError as error:  # such as no memory for a process
+                self._put_off(service, now, f"cannot be started: {fault(error)}; it is tried")
         return None
 
     def _plan_restart(self, service: Service, code: int, now: float) -> None:
         service.process = None
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        self._put_off(service, now, f"{how}; it is started")
+
+    def _put_off(self, service: Service, now: float, said: str) -> None:
         service.failures = service.failures + 1 if now - service.started_at < STEADY else 1
         pause = PAUSES[min(service.failures, len(PAUSES)) - 1]
         service.not_before = now + pause
-        how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-        self.say(f"{service.name} {how}; it is started again in {pause:g} s", is_trouble=True)
+        self.say(f"{service.name} {said} again in {pause:g} s", is_trouble=True)
 
     def _end_all(self) -> None:
         for service in self._services:

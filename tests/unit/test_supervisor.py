@@ -42,6 +42,15 @@ def test_a_service_that_ends_is_started_again_with_growing_pauses(
     ]
 
 
+def test_a_service_that_cannot_be_started_now_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where no memory is left for a process."""
+    monkeypatch.setattr(supervisor, "PAUSES", (0.01,))
+    said: list[str] = []
+    missing = Supervisor({"counter": [str(tmp_path / "gone")]}, lambda text, **about: _stop_after(said, text, 2))
+    assert missing.run() == 0
+    assert said[0] == "counter cannot be started: No such file or directory; it is tried again in 0.01 s"
+
+
 def _stop_after(said: list[str], text: str, count: int) -> None:
     said.append(text)
     if len(said) == count:
