@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -67,7 +69,7 @@ def checks(
         "database": lambda: _database(open_store, is_begun),
         "clock": lambda: _clock(store),
         "scheduler": lambda: _scheduler(find_scheduler()),
-        "outputs folder": lambda: _folder("outputs folder", outputs),
+        "outputs folder": lambda: _private("outputs folder", outputs),
         "disk": lambda: _disk(outputs),
         "kernel sockets": _sockets,
         "secrets": lambda: _secrets(project / ".nbflow" / "secrets.toml"),
@@ -98,7 +100,7 @@ def _system() -> Check:
 
 def _project(path: Path, find_place: Callable[[], str | None]) -> Check:
     """The project's folder, and below it those that nbflow keeps its own things in."""
-    own = (_folder("project folder", path / STATE / each) for each in ("", "engines", "frozen"))
+    own = (_private("project folder", path / STATE / each) for each in ("", "engines", "frozen"))
     found = next((each for each in own if not each.is_fine), _folder("project folder", path))
     place = find_place() if found.is_fine else None
     return replace(found, message=f"{found.message}, known as {place}") if place else found
@@ -109,6 +111,23 @@ def _folder(name: str, path: Path) -> Check:
     if os.access(existing, os.W_OK | os.X_OK):
         return Check(name=name, is_fine=True, message=str(path))
     return Check(name=name, is_fine=False, message=f"{existing} is not writable", hint=MEND)
+
+
+def _private(name: str, path: Path) -> Check:
+    """The same of a folder that nbflow makes for its own user alone; one that was there before has kept its mode."""
+    found = _folder(name, path)
+    if not found.is_fine or not _is_open(path):
+        return found
+    message = f"other users of this machine can look into {path}, where executed notebooks and keys lie"
+    return Check(name=name, is_fine=False, message=message, hint=f"Close it: chmod o-rwx {shlex.quote(str(path))}")
+
+
+def _is_open(path: Path) -> bool:
+    """Whether users outside its group reach it, through all that lies above it."""
+    if not path.exists():
+        return False
+    way = path.resolve()
+    return bool(way.stat().st_mode & stat.S_IRWXO) and all(each.stat().st_mode & stat.S_IXOTH for each in way.parents)
 
 
 def _database(open_store: Callable[[], Written], is_begun: Callable[[], bool]) -> Check:

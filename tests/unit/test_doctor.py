@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -95,6 +96,25 @@ def test_a_folder_of_nbflow_that_somebody_else_owns_is_a_finding(
     found = look(tmp_path)["project folder"]
     assert (found.is_fine, found.message) == (False, f"{tmp_path / folder} is not writable")
     assert found.hint == "Change its owner or mode."
+
+
+@pytest.mark.parametrize(("folder", "name"), [(".nbflow", "project folder"), (".nbflow/runs", "outputs folder")])
+def test_a_folder_that_others_can_look_into_is_a_finding(folder: str, name: str) -> None:
+    with TemporaryDirectory(dir="/tmp") as made:  # where everybody can look, unlike in pytest's own
+        project = Path(made)
+        project.chmod(0o755)
+        (project / folder).mkdir(parents=True)
+        for each in (project / folder, project / ".nbflow"):
+            each.chmod(0o751)
+        found = look(project)[name]
+        said = f"other users of this machine can look into {project / folder}, where executed notebooks and keys lie"
+        assert (found.is_fine, found.message) == (False, said)
+        assert found.hint == f"Close it: chmod o-rwx {project / folder}"
+        (project / folder).chmod(0o750)
+        assert look(project)[name].is_fine
+        (project / folder).chmod(0o751)
+        project.chmod(0o700)
+        assert look(project)[name].is_fine
 
 
 def test_the_project_folder_says_what_engines_call_it(tmp_path: Path) -> None:
