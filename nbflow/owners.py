@@ -62,9 +62,12 @@ class LockedOwners:
     def is_alive(self, held: Held, now: datetime) -> bool:
         if held.engine in self._held:
             return True
-        if host_of(held.engine) != self.known_place():
-            return now < held.expires
-        return self._is_locked(self._file(held.engine))
+        try:
+            if host_of(held.engine) == self.known_place():
+                return self._is_locked(self._file(held.engine))
+        except OSError:  # another user's file, or no descriptor left: it cannot be known from here
+            pass
+        return now < held.expires
 
     def close(self) -> None:
         """Let go of all locks, and sweep the files that nobody holds."""

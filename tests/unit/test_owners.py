@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -42,6 +43,19 @@ def test_a_folder_that_somebody_else_owns_is_left_alone(tmp_path: Path, monkeypa
 
     monkeypatch.setattr(Path, "glob", refuse)
     LockedOwners(tmp_path).close()
+
+
+def test_of_one_whose_lock_cannot_be_looked_at_the_time_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is another user's, as of `sudo nbflow run`; or no descriptor is left."""
+    owners = LockedOwners(tmp_path)
+    held = lease(owners.new_name("run"))
+
+    def refuse(*_: Any) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "open", refuse)
+    assert owners.is_alive(held, NOW)
+    assert not owners.is_alive(held, held.expires)
 
 
 def test_of_engines_elsewhere_the_time_tells(tmp_path: Path) -> None:
