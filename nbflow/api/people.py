@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from nbflow.api.bound import Bound
@@ -48,9 +47,7 @@ class People(Bound):
     def set_role(self, name: str, role: Role) -> User:
         """Give a user another role; it limits the tokens of the user from now on. Raises NotFound, Conflict."""
         before = self._store.user(name)
-        user = replace(before, role=role)
-        self._store.change_user(user, log=self._line("user_role", name, before=before.role, after=role))
-        return user
+        return self._store.set_role(name, role, log=self._line("user_role", name, before=before.role, after=role))
 
     @needs(Role.VIEWER)
     def set_password(self, name: str, password: str, *, old: str | None = None) -> None:
@@ -59,8 +56,8 @@ class People(Bound):
             self._check_own(name, f"the password of '{name}'")
             if not is_password(old or "", self._store.user(name).password):
                 raise NotAllowed("the old password is not right", hint="An admin can set a new one without it.")
-        user = replace(self._store.user(name), password=hash_password(check_password(password)))
-        self._store.change_user(user, log=self._line("user_password", name), ends_sessions=True)
+        hashed = hash_password(check_password(password))
+        self._store.set_password(name, hashed, log=self._line("user_password", name))
 
     @needs(Role.VIEWER)
     def tokens(self, user: str | None = None) -> Sequence[Token]:

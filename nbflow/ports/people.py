@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from nbflow.people import Token, User
+from nbflow.people import Role, Token, User
 from nbflow.run import Change
 
 
@@ -25,12 +25,12 @@ class PeopleStore(Protocol):
         """Raises Conflict if there is one of that name."""
         ...
 
-    def change_user(self, user: User, *, log: Change, ends_sessions: bool = False) -> None:
-        """Keep the user's role and password as they are given, and forget refused sign-ins.
+    def set_role(self, name: str, role: Role, *, log: Change) -> User:
+        """Returns the user as it is now. Raises NotFound, and Conflict where no admin would be left."""
+        ...
 
-        `ends_sessions` revokes every session of the user too. Raises NotFound, and Conflict where no admin would be
-        left.
-        """
+    def set_password(self, name: str, hashed: str, *, log: Change) -> None:
+        """Revoke every session of the user, too, and forget refused sign-ins. Raises NotFound."""
         ...
 
     def remove_user(self, name: str, *, log: Change) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 
 from nbflow.errors import Conflict, NotFound
-from nbflow.people import Token, TokenKind, User, check_admin_left
+from nbflow.people import Role, Token, TokenKind, User, check_admin_left
 from nbflow.run import Change
 from nbflow.stores.base import SqlSide
 from nbflow.stores.schema import tokens, users
@@ -41,16 +41,21 @@ class SqlPeople(SqlSide):
             connection.execute(insert(users).values({name: getattr(user, name) for name in _USER}))
             add_to_log(connection, [log])
 
-    def change_user(self, user: User, *, log: Change, ends_sessions: bool = False) -> None:
-        values = {"role": user.role, "password": user.password, "failures": 0, "failed_at": None}
+    def set_role(self, name: str, role: Role, *, log: Change) -> User:
         with self._database.write() as connection:
-            _user(connection, user.name)
-            check_admin_left([*_others(connection, user.name), user])
-            connection.execute(update(users).where(users.c.name == user.name).values(values))
-            if ends_sessions:
-                live = tokens.c.revoked_at.is_(None) & (tokens.c.kind == TokenKind.SESSION)
-                ending = update(tokens).where(tokens.c.user == user.name, live)
-                connection.execute(ending.values(revoked_at=log.at))
+            user = replace(_user(connection, name), role=role)
+            check_admin_left([*_others(connection, name), user])
+            connection.execute(update(users).where(users.c.name == name).values(role=role))
+            add_to_log(connection, [log])
+        return user
+
+    def set_password(self, name: str, hashed: str, *, log: Change) -> None:
+        fresh = {"password": hashed, "failures": 0, "failed_at": None}
+        is_session = tokens.c.revoked_at.is_(None) & (tokens.c.kind == TokenKind.SESSION)
+        with self._database.write() as connection:
+            _user(connection, name)
+            connection.execute(update(users).where(users.c.name == name).values(fresh))
+            connection.execute(update(tokens).where(tokens.c.user == name, is_session).values(revoked_at=log.at))
             add_to_log(connection, [log])
 
     def remove_user(self, name: str, *, log: Change) -> None:

@@ -10,6 +10,7 @@ import pytest
 from nbflow.api import Api, Caller, Entrance, Role
 from nbflow.errors import Conflict, InvalidInput, NotAllowed, NotFound, NotSignedIn, Unavailable
 from nbflow.people import SESSION_LIFE, USED_GRAIN, User, check_name, fingerprint, next_try, xsrf
+from nbflow.run import Change
 from nbflow.testing.clock import FakeClock
 from nbflow.testing.dict_store import DictStore
 
@@ -141,6 +142,37 @@ def test_ones_own_password_needs_the_old_one(root: Api, store: DictStore, clock:
     vera.set_password("vera", "another one", old=PASSWORD)
     with pytest.raises(NotAllowed, match="'ada' is for an admin; vera is viewer"):
         vera.set_password("ada", "another one", old=PASSWORD)
+
+
+@pytest.mark.parametrize("is_password_first", [True, False])
+def test_a_role_and_a_password_that_are_given_at_once_both_count(
+    is_password_first: bool, root: Api, store: DictStore, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hashing takes a while: who lost a role meanwhile must not get it back by that."""
+    vera = api(store, clock, "vera", Role.VIEWER)
+
+    def give_password() -> None:
+        vera.set_password("vera", "another one", old=PASSWORD)
+
+    def give_role() -> None:
+        root.set_role("vera", Role.OPERATOR)
+
+    def hashed(password: str) -> str:
+        if is_password_first:
+            give_role()
+        return f"hash of {password}"
+
+    def line(self: Api, event: str, *about: Any, **more: Any) -> Change:
+        if event == "user_role" and not is_password_first:
+            give_password()
+        return log_line(self, event, *about, **more)
+
+    log_line = Api._line
+    monkeypatch.setattr("nbflow.api.people.hash_password", hashed)
+    monkeypatch.setattr(Api, "_line", line)
+    (give_password if is_password_first else give_role)()
+    user = store.user("vera")
+    assert (user.role, user.password) == (Role.OPERATOR, "hash of another one")
 
 
 # --- tokens ---------------------------------------------------------------------------------------------------------

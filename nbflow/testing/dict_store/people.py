@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from nbflow.errors import Conflict, NotFound
-from nbflow.people import Token, TokenKind, User, check_admin_left
+from nbflow.people import Role, Token, TokenKind, User, check_admin_left
 from nbflow.run import Change
 from nbflow.testing.dict_store.kept import Kept
 from nbflow.text import did_you_mean
@@ -31,13 +31,17 @@ class People(Kept):
         self._users[user.name] = user
         self._log([log])
 
-    def change_user(self, user: User, *, log: Change, ends_sessions: bool = False) -> None:
-        before = self.user(user.name)
-        check_admin_left([*self._all_but(user.name), user])
-        changed = replace(before, role=user.role, password=user.password, failures=0, failed_at=None)
-        self._users[user.name] = changed
+    def set_role(self, name: str, role: Role, *, log: Change) -> User:
+        user = replace(self.user(name), role=role)
+        check_admin_left([*self._all_but(name), user])
+        self._users[name] = user
+        self._log([log])
+        return user
+
+    def set_password(self, name: str, hashed: str, *, log: Change) -> None:
+        self._users[name] = replace(self.user(name), password=hashed, failures=0, failed_at=None)
         for token in self._tokens.values():
-            if ends_sessions and token.user == user.name and token.kind is TokenKind.SESSION and not token.revoked_at:
+            if token.user == name and token.kind is TokenKind.SESSION and not token.revoked_at:
                 self._tokens[token.id] = replace(token, revoked_at=log.at)
         self._log([log])
 

@@ -82,7 +82,8 @@ class People:
         with pytest.raises(NotFound, match=r"there is no user 'grce'\. Did you mean 'grace'"):
             store.user("grce")
         for verb in (
-            lambda: store.change_user(User(name="x", role=Role.ADMIN, created_at=NOW), log=line()),
+            lambda: store.set_role("x", Role.ADMIN, log=line()),
+            lambda: store.set_password("x", "$another", log=line()),
             lambda: store.remove_user("x", log=line()),
             lambda: store.note_sign_in("x", refused_at=None),
             lambda: add_token(store, "x"),
@@ -90,16 +91,15 @@ class People:
             with refused(store, NotFound, match="'x'"):
                 verb()
 
-    def test_role_and_password_change_and_refused_sign_ins_are_forgotten(self, store: Store) -> None:
+    def test_role_and_password_change_each_by_itself(self, store: Store) -> None:
         store.add_user(FULL_USER, log=line())
         add_user(store, "grace")
-        changed = replace(FULL_USER, role=Role.VIEWER, password="$another", created_by="not kept")
-        store.change_user(changed, log=line("user_role"))
-        assert store.user("ada") == replace(
-            FULL_USER, role=Role.VIEWER, password="$another", failures=0, failed_at=None
-        )
-        assert store.user("grace").role is Role.ADMIN
-        assert store.changes(0)[-1].event == "user_role"
+        demoted = replace(FULL_USER, role=Role.VIEWER)
+        assert store.set_role("ada", Role.VIEWER, log=line("user_role")) == store.user("ada") == demoted
+        store.set_password("ada", "$another", log=line("user_password"))
+        assert store.user("ada") == replace(demoted, password="$another", failures=0, failed_at=None)
+        assert (store.user("grace").role, store.user("grace").password) == (Role.ADMIN, None)
+        assert [each.event for each in store.changes(0)][-2:] == ["user_role", "user_password"]
 
     def test_an_admin_is_left_as_long_as_there_are_users(self, store: Store) -> None:
         with refused(store, Conflict, match="no user would be admin"):
@@ -107,7 +107,7 @@ class People:
         add_user(store, "ada")
         add_user(store, "grace", Role.EDITOR)
         with refused(store, Conflict, match="no user would be admin"):
-            store.change_user(replace(store.user("ada"), role=Role.EDITOR), log=line())
+            store.set_role("ada", Role.EDITOR, log=line())
         with refused(store, Conflict, match="no user would be admin"):
             store.remove_user("ada", log=line())
         store.remove_user("grace", log=line())
@@ -192,13 +192,14 @@ class Tokens:
         store.used_token(99, NOW)
 
     def test_a_new_password_ends_the_sessions_of_the_user_alone(self, store: Store) -> None:
-        ada, _ = add_user(store), add_user(store, "grace")
+        add_user(store)
+        add_user(store, "grace")
         session = add_token(store, "ada", "a", kind=TokenKind.SESSION)
         old = add_token(store, "ada", "b", kind=TokenKind.SESSION, revoked_at=NOW - timedelta(days=1))
         others = add_token(store, "ada", "c"), add_token(store, "grace", "d", kind=TokenKind.SESSION)
-        store.change_user(ada, log=line("user_role"))
+        store.set_role("ada", Role.ADMIN, log=line("user_role"))
         assert store.token(session.id) == session
-        store.change_user(ada, log=line("user_password"), ends_sessions=True)
+        store.set_password("ada", "$another", log=line("user_password"))
         assert store.token(session.id).revoked_at == NOW
         assert store.token(old.id) == old
         assert [store.token(token.id) for token in others] == list(others)
