@@ -32,7 +32,7 @@ class Lookout:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._aside = Aside[RunId]("lateness of run")
+        self._aside = Aside[RunId]("lateness of")
         self._pipelines: dict[str, Pipeline] = {}
         self._told: frozenset[str] = frozenset()
 

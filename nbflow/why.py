@@ -12,7 +12,7 @@ from nbflow.admission import Lane, Limits, ahead, is_held, lane
 from nbflow.backfill import Backfill
 from nbflow.live import LiveRun, StartOrder
 from nbflow.model import RunId, TaskKey, TaskName
-from nbflow.run import Change, Run, TaskRun
+from nbflow.run import Change, Request, Run, TaskRun
 from nbflow.states import RunState, TaskState, in_words
 from nbflow.text import clock_time, counted, one_line, seconds_text
 from nbflow.timetable import Standing
@@ -22,6 +22,7 @@ MOST = 5
 
 NO_SCHEDULER = "no scheduler is running: start `nbflow up`"
 _SOON = "in a moment; if it does not, its log says why"
+_WANTS = {"reset": "run again", "cancel": "cancelled", "mark": "marked", "retry_now": "tried again"}
 
 
 class Owner(Enum):
@@ -46,6 +47,8 @@ class Surroundings:
     """Other machines than the scheduler's that have notebooks of the run."""
     aside: Change | None = None
     """Its scheduler has told that it leaves the run alone for a minute, and for what fault."""
+    asked: Sequence[Request] = ()
+    """Of the run, which nobody has answered yet: whoever asked was killed, or has given up waiting."""
     unfinished: Sequence[Run] = ()
     owned: Collection[RunId] = frozenset()
     """The unfinished runs that an engine has."""
@@ -79,11 +82,11 @@ def why_run(live: LiveRun, around: Surroundings) -> str:
         case RunState.RUNNING:
             return f"run {run.id} is running, {_elapsed(run.started_at, around)}{_behind('; ', held)}."
         case RunState.SUCCESS:
-            return f"run {run.id} ended well."
+            return f"run {run.id} ended well{_behind('; ', _asked(around))}."
         case RunState.FAILED:
-            return f"run {run.id} failed{_because(live)}."
+            return f"run {run.id} failed{_because(live)}{_behind('; ', _asked(around))}."
         case RunState.CANCELLED:
-            return f"run {run.id} was {_how_cancelled(live)}."
+            return f"run {run.id} was {_how_cancelled(live)}{_behind('; ', _asked(around))}."
         case _:
             assert_never(run.state)
 
@@ -149,6 +152,14 @@ def _because(live: LiveRun) -> str:
     """The tasks that made the run fail."""
     failed = [f"{each.key.address} {_ended(each)}" for each in live.tasks.values() if live.is_unexcused(each)]
     return f": {_listed(failed)}" if failed else ""
+
+
+def _asked(around: Surroundings) -> str:
+    """What is still to be done with a run that has ended."""
+    if not around.asked:
+        return ""
+    wants = dict.fromkeys(f"{each.by} wants it {_WANTS[each.kind]}" for each in around.asked)
+    return f"{_listed(wants)}, which the next scheduler or command that has it does"
 
 
 def _how_cancelled(live: LiveRun) -> str:

@@ -66,6 +66,7 @@ class Reasons(Bound):
             silent=_silent(lease if owner is Owner.ALIVE else leader, at),
             elsewhere=_elsewhere(live, leader),
             aside=self._aside(run.id, now) if owner is Owner.NONE else None,
+            asked=[each.request for each in self._store.asked([run.id]).get(run.id, ())],
             unfinished=self._store.unfinished(),
             owned={lease.run for lease in leases},
             limits=self._limits(live.pipeline, standings),

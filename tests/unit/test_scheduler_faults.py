@@ -13,6 +13,8 @@ from scheduling import MINUTE, SECOND, Machine, at, go_to, scheduled
 
 from nbflow.backfill import BackfillState
 from nbflow.errors import Conflict
+from nbflow.model import TaskKey
+from nbflow.run import ResetRequested
 from nbflow.states import RunState
 from nbflow.testing.executor import Script
 
@@ -128,6 +130,20 @@ def test_a_run_that_was_set_aside_long_ago_and_was_not_heard_of_since_is_not_cal
     assert "set it aside" in machine.api.why_run(broken)
     machine.clock.advance(3 * MINUTE)
     assert "set it aside" not in machine.api.why_run(broken)
+
+
+def test_what_a_killed_command_has_asked_of_a_run_is_told_until_it_is_done() -> None:
+    machine = Machine(scheduled(timing=None))
+    process = machine.start()
+    process.step()
+    run = machine.api.trigger("nightly").id
+    process.until(lambda: machine.store.load(run).run.state is RunState.SUCCESS)
+    request = ResetRequested(by="ada", keys=(TaskKey("only"),))
+    machine.store.ask(run, request, now=machine.clock.now())
+    assert machine.api.why_run(run).startswith(f"run {run} ended well; ada wants it run again")
+    process.until(lambda: machine.store.load(run).run.state is RunState.QUEUED)
+    process.until(lambda: machine.store.load(run).run.state is RunState.SUCCESS)
+    assert machine.api.why_run(run) == f"run {run} ended well."
 
 
 def test_a_run_is_set_aside_also_where_that_cannot_be_told(caplog: pytest.LogCaptureFixture) -> None:

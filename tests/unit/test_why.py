@@ -310,6 +310,14 @@ def test_whatever_has_begun_and_is_not_looked_after_says_so(owner: Owner, has_sc
     assert why_run(play.live, around) == f"run r1 is running, 0.0 s{tail}"
 
 
+def test_a_run_that_has_ended_says_what_is_still_asked_of_it() -> None:
+    again = ResetRequested(by="ada")
+    around = Surroundings(now=NOW, owner=Owner.NONE, has_scheduler=False, asked=[again, again])
+    said = "ada wants it run again, which the next scheduler or command that has it does"
+    assert why_run(live_of(replace(FIRST, state=RunState.FAILED)), around) == f"run r1 failed; {said}."
+    assert why_run(live_of(replace(FIRST, state=RunState.SUCCESS)), around) == f"run r1 ended well; {said}."
+
+
 def test_a_run_that_is_set_aside_says_so_unless_something_else_keeps_it() -> None:
     told = Change(at=NOW, run="r1", pipeline="nightly", event="set_aside", note="KeyError: 'x'\x1b")
     around = Surroundings(now=NOW, owner=Owner.NONE, aside=told, zone=ZoneInfo("Asia/Tokyo"))
