@@ -120,16 +120,20 @@ async def _events(
     request: Request, api: Api, listening: Listening, after: int, run: str | None, found: Sequence[Change]
 ) -> AsyncIterator[str]:
     """Ends when the caller may no longer listen, or the log cannot be read; a browser then comes again by itself."""
+    loop, beat = asyncio.get_running_loop(), listening.beat.total_seconds()
+    known_at = loop.time()
     try:
         yield "retry: 2000\n\n"
         while True:
             for change in found:
                 after = change.seq
                 yield _event(shapes.change(change), after)
-            found = await _within(listening.beat.total_seconds(), listening, api, after, run)
+            found = await _within(beat, listening, api, after, run)
             if not found:
                 yield ": still here\n\n"
+            if loop.time() >= known_at + beat:
                 await run_in_threadpool(caller_of, request)
+                known_at = loop.time()
     except NbflowError:
         return
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Mapping
 from datetime import timedelta
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +180,29 @@ def test_a_stream_ends_when_its_token_does(world: World) -> None:
             return text
 
     assert asyncio.run(listen()) == ""
+
+
+def test_a_stream_ends_when_its_token_does_also_while_there_is_always_news(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    last, changes, roles = world.get("/changes")["last"], world.store.changes, cycle([Role.EDITOR, Role.VIEWER])
+
+    def with_news(*about: Any, **more: Any) -> Any:
+        world.root.set_role("editor", next(roles))
+        return changes(*about, **more)
+
+    monkeypatch.setattr(world.store, "changes", with_news)
+
+    async def listen() -> None:
+        async with Stream(world, f"after={last}") as stream:
+            await stream.event()
+            number = next(token.id for token in world.store.tokens() if token.user == "viewer")
+            world.store.revoke_token(number, now=world.clock.now(), log=None)
+            async with asyncio.timeout(LIMIT):
+                while await stream.next():
+                    pass
+
+    asyncio.run(listen())
 
 
 def test_only_so_many_may_listen(world: World) -> None:
