@@ -136,16 +136,20 @@ def _add_folder(tar: tarfile.TarFile, folder: Path, name: str) -> int:
     """The regular files below a folder, as long as they are when they are opened; those that vanish are passed over."""
     count = 0
     for path in sorted(folder.rglob("*")):
+        if path.is_symlink() or not path.is_file() or path.name.endswith(".tmp"):
+            continue
         try:
-            if path.is_symlink() or not path.is_file() or path.name.endswith(".tmp"):
-                continue
-            with path.open("rb") as file:
-                about = tar.gettarinfo(arcname=f"{name}/{path.relative_to(folder)}", fileobj=file)
-                about.type, about.linkname = tarfile.REGTYPE, ""  # a frozen notebook is linked into its attempts
-                about.size = os.fstat(file.fileno()).st_size
-                tar.addfile(about, file)
+            file = path.open("rb")
         except FileNotFoundError:
             continue
+        except OSError as error:
+            message = f"{path} cannot be read: {fault(error)}"
+            raise Unavailable(message, hint="nbflow doctor looks for files that another user made.") from error
+        with file:
+            about = tar.gettarinfo(arcname=f"{name}/{path.relative_to(folder)}", fileobj=file)
+            about.type, about.linkname = tarfile.REGTYPE, ""  # a frozen notebook is linked into its attempts
+            about.size = os.fstat(file.fileno()).st_size
+            tar.addfile(about, file)
         count += 1
     return count
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import tarfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from nbflow.backup import TarBackups
-from nbflow.errors import Conflict, InvalidInput
+from nbflow.errors import Conflict, InvalidInput, Unavailable
 from nbflow.model import RunId
 from nbflow.run import CancelRequested
 from nbflow.states import RunState
@@ -84,6 +85,23 @@ def log_of(folder: Path, run: str) -> Path:
 
 
 KINDS = ["sqlite", "postgres"]
+
+
+def test_a_log_that_may_not_be_read_is_named(new_store: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another user made it, as by `sudo nbflow run`."""
+    foreign, opening = log_of(tmp_path, "r1"), Path.open
+
+    def refuse(path: Path, *about: Any, **more: Any) -> Any:
+        if path == foreign:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return opening(path, *about, **more)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    file = tmp_path / "backup.tar.gz"
+    with pytest.raises(Unavailable) as caught:
+        backups(filled(new_store("sqlite")), tmp_path).write(file)
+    assert caught.value.message == f"{foreign} cannot be read: Permission denied"
+    assert not file.exists()
 
 
 @pytest.mark.parametrize("target", KINDS)
