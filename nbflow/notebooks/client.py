@@ -8,8 +8,11 @@ from hmac import compare_digest
 from queue import Empty
 from typing import Any
 
+import zmq
 from jupyter_client.asynchronous.client import AsyncKernelClient
+from jupyter_client.channels import AsyncZMQSocketChannel
 from jupyter_client.session import Session
+from traitlets import Type
 
 
 class Words(Session):
@@ -32,8 +35,19 @@ class Words(Session):
         return self
 
 
+class Channel(AsyncZMQSocketChannel):
+    """Hears what arrives also while it sends, as widgets do in the middle of a cell."""
+
+    def send(self, msg: dict[str, Any]) -> None:
+        """jupyter_client sends past asyncio, and ZMQ then tells asyncio of nothing that had arrived: it looks again."""
+        super().send(msg)
+        self.socket.get(zmq.EVENTS)
+
+
 class Client(AsyncKernelClient):
     """Talks to a kernel."""
+
+    shell_channel_class = Type(Channel)
 
     def start_channels(self, *_: Any, **__: Any) -> None:
         """Without stdin, so that `input()` fails at once, without a heartbeat, because the process itself is watched,

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import zmq.asyncio
 from jupyter_client.kernelspec import KernelSpec
+from making import PATIENCE
 
 from nbflow.notebooks.client import Client
 from nbflow.notebooks.kernels import Manager
@@ -44,5 +45,29 @@ def test_only_the_channels_that_are_used_are_ever_made(monkeypatch: pytest.Monke
             assert client.channels_running
             client.stop_channels()
             assert not client.channels_running
+
+    asyncio.run(talk())
+
+
+def test_a_reply_is_heard_that_arrives_while_a_widget_speaks(tmp_path: Path) -> None:
+    async def talk() -> None:
+        with zmq.asyncio.Context() as context, zmq.Context() as elsewhere:
+            client = Client(context=context, transport="ipc", ip=str(tmp_path / "kernel"))
+            client.shell_port, client.iopub_port = 1, 2
+            client.start_channels()
+            with elsewhere.socket(zmq.ROUTER) as kernel:
+                kernel.bind(f"ipc://{tmp_path / 'kernel'}-1")
+                request = client.execute("1")
+                who, *_ = kernel.recv_multipart()
+                replying = asyncio.create_task(client.reply_to(request))
+                await asyncio.sleep(0)
+                about = client.session.msg("execute_reply", {"status": "ok"}, parent={"msg_id": request})
+                kernel.send_multipart([who, *client.session.serialize(about)])
+                past_asyncio = zmq.Socket.shadow(client.shell_channel.socket.underlying)
+                assert past_asyncio.poll(PATIENCE * 1000)  # as it may come about while something is sent
+                client.shell_channel.send(client.session.msg("comm_msg", {}))
+                reply = await asyncio.wait_for(replying, PATIENCE)
+                assert reply["content"] == {"status": "ok"}
+            client.stop_channels()
 
     asyncio.run(talk())
