@@ -12,6 +12,7 @@ from typing import Any
 from nbflow.notebooks.mask import Mask, StreamMask
 from nbflow.notebooks.outputs import CellOutputs, Json, RichOutput, byte_size, overwrite, size_of
 from nbflow.notebooks.spill import Spill
+from nbflow.run import ErrorInfo
 
 LARGEST = 1024 * 1024
 """Bytes of output that a cell shows at one time."""
@@ -138,10 +139,12 @@ class CellCapture:
         self._spill.close()
 
     @property
-    def shows_error(self) -> bool:
-        return any(
-            isinstance(each, RichOutput) and each.fields["output_type"] == "error" for each in self.outputs.items
-        )
+    def shown_error(self) -> ErrorInfo | None:
+        """The last exception that the cell shows."""
+        for each in reversed(self.outputs.items):
+            if isinstance(each, RichOutput) and each.fields["output_type"] == "error":
+                return ErrorInfo(name=each.fields["ename"], message=each.fields["evalue"])
+        return None
 
     # --- what is told -----------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ import ast
 import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from queue import Empty
 from typing import Any
@@ -42,6 +42,9 @@ NO_REPLY = {"status": "error", "ename": "NoReply", "evalue": "the kernel did not
 
 LAST_WORDS = 0.2
 """Seconds without a message of a dead kernel, until it is taken for silent."""
+
+NOTHING_RAISED = "NoneType"
+"""How ipykernel calls an exception that was raised while it displayed a result."""
 
 ENDS_WELL = frozenset({"", "0", "None", "False"})
 """What SystemExit says when the exit code is 0."""
@@ -161,16 +164,19 @@ class Execution:
         failpoint("runner.cell_start")
         with self._limit("cell", self._limits.cell):
             reply = await self._execute(cell, self._capture)
-        ending = await self._judge(number, cell, reply)
+        ending = await self._judge(number, cell, reply, self._capture.shown_error)
         cause = ending.cause if ending else None
-        if ending is not None and cause is not None and not (ending.error or self._capture.shows_error):
+        if ending is not None and cause is not None and not (ending.error or self._capture.shown_error):
             self._capture.error(cause.capitalize(), ending.reason, [f"[nbflow] {ending.reason}"])
         self._log.end_cell(CellState.FAILED if cause else CellState.SUCCESS, cause)
         self._capture = None
         failpoint("runner.cell_end")
         return ending
 
-    async def _judge(self, number: int | None, cell: Cell, reply: Reply | None) -> Ending | None:
+    async def _judge(
+        self, number: int | None, cell: Cell, reply: Reply | None, shown: ErrorInfo | None
+    ) -> Ending | None:
+        """A cell that shows an exception has failed, also where its magic, such as `%run`, keeps that to itself."""
         if self._stop.is_wanted:
             return self._stop.ending(number)
         if reply is None:
@@ -179,15 +185,23 @@ class Execution:
         is_ok, name = reply.get("status") == "ok", str(reply.get("ename") or "")
         if self._listener.skip is not None and (is_ok or name == messages.SKIPPED):
             return endings.skipped(number, self._listener.skip)
-        if is_ok:
+        may_raise = MAY_RAISE_TAG in tags_of(cell)
+        if is_ok and (may_raise or shown is None):
             return _exit_asked_for(number, reply)
-        if MAY_RAISE_TAG in tags_of(cell):
+        if may_raise:
             return None
-        message = self._log.mask.text(str(reply.get("evalue") or ("" if name else reply.get("status"))))
-        if name == "SystemExit" and message in ENDS_WELL:
+        error = self._error(reply, shown)
+        if error.name == "SystemExit" and error.message in ENDS_WELL:
             return endings.left_early(number)
-        error = ErrorInfo(name=name or "Error", message=message, bases=await self._ancestors(name))
-        return endings.raised(number, error)
+        return endings.raised(number, replace(error, bases=await self._ancestors(error.name)))
+
+    def _error(self, reply: Reply, shown: ErrorInfo | None) -> ErrorInfo:
+        """What was raised: what the cell shows, where the reply knows nothing of it."""
+        name = str(reply.get("ename") or "")
+        if shown is not None and (reply.get("status") == "ok" or name == NOTHING_RAISED):
+            return shown
+        message = self._log.mask.text(str(reply.get("evalue") or ("" if name else reply.get("status"))))
+        return ErrorInfo(name=name or "Error", message=message)
 
     async def _ancestors(self, name: str) -> tuple[str, ...]:
         """The base classes of the exception that was just raised, as far as the kernel can tell.

@@ -58,11 +58,12 @@ class Listener(NotebookClient):
                 return bool(parent == request and message["content"]["execution_state"] == "idle")
             if parent == request:
                 self.is_executing.set()
+            capture = self._captures.get(parent, self._captures[request])
             widgets = self.output_hook_stack.get(parent)
             if widgets and message["msg_type"] in OUTPUTS:
-                self._show_in(widgets[-1], message)
+                self._show_in(widgets[-1], capture, message)
             else:
-                self._show(self._captures.get(parent, self._captures[request]), message)
+                self._show(capture, message)
         except OSError:  # our own files
             raise
         except Exception as error:
@@ -91,8 +92,7 @@ class Listener(NotebookClient):
 
     def _display(self, capture: CellCapture, kind: str, content: Content) -> None:
         data, metadata = _bundle(content)
-        if messages.MIME in data:
-            self._heed(capture, data)
+        self._heed(capture, data)
         fields: Json = {"output_type": kind, "data": data, "metadata": metadata}
         if kind == "execute_result":
             fields["execution_count"] = content.get("execution_count")
@@ -103,6 +103,8 @@ class Listener(NotebookClient):
 
     def _heed(self, capture: CellCapture, data: Json) -> None:
         """What the notebook tells nbflow. A message that cannot be used leaves the display, and a remark takes over."""
+        if messages.MIME not in data:
+            return
         message = messages.parse(self._log.mask.value(data[messages.MIME]))
         match message:
             case messages.Output(name, value):
@@ -114,8 +116,11 @@ class Listener(NotebookClient):
                 del data[messages.MIME]
         self._log.message(capture.cell, message)
 
-    def _show_in(self, widget: OutputWidget, message: Mapping[str, Any]) -> None:
-        """Output that goes to an Output widget instead of the cell."""
+    def _show_in(self, widget: OutputWidget, capture: CellCapture, message: Mapping[str, Any]) -> None:
+        """Output that goes to an Output widget instead of the cell; messages to nbflow and exceptions go to both."""
+        self._heed(capture, dict(message["content"].get("data") or {}))
+        if message["msg_type"] == "error":
+            self._show(capture, message)
         if message["msg_type"] == "clear_output":
             widget.clear_output([], self._masked(message), 0)
         else:

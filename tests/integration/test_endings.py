@@ -109,6 +109,10 @@ raise Bad("no such `country`")"""
         ("exit(3)", "SystemExit", "3"),
         ("x = bytearray(1 << 60)", "MemoryError", ""),
         ("def broken(:", "SyntaxError", "invalid syntax"),
+        ("%%capture\nprint('hidden')\n{}['country']", "KeyError", "country"),
+        ("open('load.py', 'w').write('{}[\"country\"]')\n%run load.py", "KeyError", "country"),
+        ("open('load.py', 'w').write('raise SystemExit(2)')\n%run load.py", "SystemExit", "2"),
+        ("class Page:\n    def _repr_html_(self): return {}['country']\nPage()", "KeyError", "country"),
     ],
 )
 def test_a_cell_fails_in_another_way(tmp_path: Path, source: str, name: str, message: str) -> None:
@@ -121,7 +125,9 @@ def test_a_cell_fails_in_another_way(tmp_path: Path, source: str, name: str, mes
     assert_one_truth(attempt, {1: "failed", 2: "not_run"}, "Failed", name)
 
 
-@pytest.mark.parametrize("source", ["import sys; sys.exit(0)", "import sys; sys.exit()", "exit()", "quit(0)"])
+@pytest.mark.parametrize(
+    "source", ["import sys; sys.exit(0)", "import sys; sys.exit()", "exit()", "quit(0)", "%%capture\nraise SystemExit"]
+)
 def test_a_notebook_ends_itself(tmp_path: Path, source: str) -> None:
     attempt = Attempt(tmp_path, notebook(TITLE, source, "print('never')")).run()
     assert (attempt.outcome.state, attempt.outcome.cause) == (AttemptState.SUCCESS, None)
@@ -146,11 +152,27 @@ except Exception:
     assert not [output for output in attempt.cell(1).outputs if output.output_type == "error"]
 
 
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        "%%capture\n{}",
+        "from IPython.utils.capture import capture_output\nwith capture_output():\n    {}",
+    ],
+)
+def test_what_is_told_to_nbflow_is_heard_where_outputs_are_taken_away(tmp_path: Path, hidden: str) -> None:
+    report, skip = hidden.format("task.output('rows', 0)"), hidden.format("task.skip('no new orders')")
+    attempt = Attempt(tmp_path, notebook("from nbflow import task", report, skip, "print('never')")).run()
+    assert attempt.outcome.outputs == {"rows": 0}
+    assert (attempt.outcome.state, attempt.outcome.reason) == (AttemptState.SKIPPED, "no new orders")
+    assert_one_truth(attempt, {1: "success", 2: "success", 3: "success", 4: "not_run"}, "Skipped", "no new orders")
+
+
 def test_tags_are_heeded(tmp_path: Path) -> None:
-    book = notebook(code("1 / 0", "raises-exception"), code("1 / 0", "skip-execution"), "print('on')")
+    hidden = code("%%capture\n1 / 0", "raises-exception")
+    book = notebook(code("1 / 0", "raises-exception"), code("1 / 0", "skip-execution"), hidden, "print('on')")
     attempt = Attempt(tmp_path, book).run()
     assert attempt.outcome.state is AttemptState.SUCCESS
-    assert_one_truth(attempt, {1: "success", 2: "skipped", 3: "success"})
+    assert_one_truth(attempt, {1: "success", 2: "skipped", 3: "success", 4: "success"})
     assert "ZeroDivisionError" in attempt.shown(1)
     assert attempt.shown(2) == ""
 

@@ -129,7 +129,7 @@ def test_an_error_is_shown_however_full_the_cell_is(cell: CellCapture, tmp_path:
     assert error["evalue"].endswith("yyy***")
     assert "characters left out" in error["evalue"]
     assert len("".join(error["traceback"])) < 70_000
-    assert cell.shows_error
+    assert cell.shown_error
     assert (tmp_path / "outputs" / "3.txt").read_text().endswith("zz\n")
 
 

@@ -14,6 +14,8 @@ from nbflow.notebooks.document import Document, read_source
 from nbflow.notebooks.listener import Listener
 from nbflow.notebooks.log import NotebookLog
 from nbflow.notebooks.mask import Mask
+from nbflow.notebooks.messages import MIME
+from nbflow.run import ErrorInfo
 
 
 class Heard:
@@ -115,3 +117,16 @@ def test_a_widget_takes_output_for_itself(heard: Heard) -> None:
     assert heard.outputs == [{"output_type": "stream", "name": "stdout", "text": "outside\n"}]
     states = heard.log.document.notebook.metadata.widgets["application/vnd.jupyter.widget-state+json"]["state"]
     assert states["w"]["state"]["outputs"] == [{"output_type": "stream", "name": "stdout", "text": "the last ***\n"}]
+
+
+def test_a_widget_keeps_nothing_from_nbflow(heard: Heard) -> None:
+    state = {"_model_module": "@jupyter-widgets/output", "_model_name": "OutputModel", "msg_id": "now", "outputs": []}
+    heard.take("comm_open", comm_id="w", target_name="jupyter.widget", data={"state": state})
+    heard.take("comm_msg", comm_id="w", data={"method": "update", "state": {"msg_id": "now"}})
+    told: Any = {"type": "output", "name": "rows", "value": 3}
+    heard.take("display_data", data={MIME: told, "text/plain": "rows = 3"}, metadata={})
+    heard.take("display_data", data={MIME: {"type": "odd"}}, metadata={})
+    assert heard.listener.reported == {"rows": 3}
+    assert ["[nbflow] A message to nbflow was not used" in each["text"] for each in heard.outputs] == [True]
+    heard.take("error", ename="KeyError", evalue="country", traceback=["KeyError: country"])
+    assert heard.capture.shown_error == ErrorInfo(name="KeyError", message="country")

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy
+import pandas
 import pytest
 
 from nbflow import task
@@ -22,10 +23,9 @@ from nbflow.notebooks.messages import Output, Refused, Skip, parse
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """What is displayed in a kernel."""
     shown: list[dict[str, Any]] = []
-    ipython = SimpleNamespace(
-        get_ipython=lambda: object(), display=SimpleNamespace(display=lambda data, raw: shown.append(data))
-    )
-    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    publisher = SimpleNamespace(publish=shown.append)
+    shell = SimpleNamespace(configurables=[object(), publisher], display_pub_class=SimpleNamespace, display_pub=None)
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
     return shown
 
 
@@ -58,6 +58,7 @@ def test_a_value_is_reported(sent: list[dict[str, Any]], value: Any, kept: Any, 
         ("rows", object(), TypeError, "the value of 'rows' cannot be reported: type object is no JSON"),
         ("rows", {1, 2}, TypeError, "type set is no JSON"),
         ("rows", numpy.arange(3), TypeError, "type ndarray is no JSON"),
+        ("rows", pandas.NaT, TypeError, "type NaTType is no JSON"),
         ("rows", float("nan"), ValueError, "JSON cannot hold it"),
         ("rows", "x" * 65_535, ValueError, "has 65,537 bytes of JSON, and at most 65,536"),
     ],
