@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import flying
 import nbformat
 from making import PATIENCE, eventually, kill
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
@@ -117,6 +118,14 @@ class Attempt:
             runner.kill()
             runner.wait(PATIENCE)
             self.kill_all()
+
+    def run_too_long(self, *, before: str = "pass", **env: str) -> Attempt:
+        """Run it until a cell has said "begun", let the first of its limits pass, and run it to its end."""
+        with self.running(before=f"{flying.IMPORT}; {before}", **env) as runner:
+            self.wait_for("output", output={"output_type": "stream", "name": "stdout", "text": "begun\n"})
+            runner.send_signal(signal.SIGUSR1)
+            assert runner.wait(PATIENCE) == 0, (self.folder.path / "stderr").read_text()
+        return self
 
     def kill_all(self) -> None:
         """End what a runner left that had no guard to tidy up."""
