@@ -34,7 +34,7 @@ class Actions(Bound):
     @needs(Role.OPERATOR)
     def preview_rerun(self, ref: str, request: ResetRequested) -> RepairView:
         """What `rerun` would do. Raises what it would raise."""
-        stored = self._store.load(self._store.find_run(ref))
+        stored = self._stored(ref)
         live = live_run(stored)
         again = repair.to_reset(live, request)
         finished = (key for key, task in live.tasks.items() if task.state.is_terminal and key not in again)
@@ -65,7 +65,7 @@ class Actions(Bound):
         note: str = "",
     ) -> ResetRequested:
         """The repair that a person described, with fresh copies of the notebooks unless `frozen`."""
-        stored = self._store.load(self._store.find_run(ref))
+        stored = self._stored(ref)
         live = live_run(stored)
         request = ResetRequested(
             by=self.caller.name,
@@ -93,7 +93,7 @@ class Actions(Bound):
     @needs(Role.OPERATOR)
     def preview_mark(self, ref: str, task: str, state: TaskState, *, kill: bool = False) -> tuple[TaskKey, ...]:
         """The task runs below that `mark` would let go on. Raises what it would raise."""
-        live = live_run(self._store.load(self._store.find_run(ref)))
+        live = live_run(self._stored(ref))
         key = live.get(TaskKey.parse(task)).key
         repair.to_mark(live, MarkRequested(by=self.caller.name, key=key, state=state, kill=kill))
         return repair.reopened(live, key)
@@ -119,7 +119,7 @@ class Actions(Bound):
     @needs(Role.OPERATOR)
     def preview_cancel(self, ref: str, task: str | None = None) -> tuple[TaskKey, ...]:
         """The task runs that `cancel` would stop. Raises what it would raise."""
-        live = live_run(self._store.load(self._store.find_run(ref)))
+        live = live_run(self._stored(ref))
         key = live.get(TaskKey.parse(task)).key if task else None
         return repair.to_cancel(live, CancelRequested(by=self.caller.name, key=key))
 
@@ -136,7 +136,7 @@ class Actions(Bound):
 
     def _key(self, ref: str, task: str) -> TaskKey:
         """Raises NotFound with the nearest name, before anything is asked of the run's owner."""
-        return live_run(self._store.load(self._store.find_run(ref))).get(TaskKey.parse(task)).key
+        return live_run(self._stored(ref)).get(TaskKey.parse(task)).key
 
     def _order(self, ref: str, request: Request, watch: Callable[[LiveRun], None] | None) -> Run:
         """Leave the request for the run's owner or the scheduler; where neither lives, carry it out here."""

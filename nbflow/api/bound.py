@@ -92,6 +92,10 @@ class Bound:
             raise Conflict("nothing is executed in this process, and no scheduler is running", hint=START_IT)
         return self._driver
 
+    def _stored(self, ref: str) -> StoredRun:
+        """The run that `ref` means. Raises as `find_run`."""
+        return self._store.load(self._store.find_run(ref))
+
     def _has_owner(self, run: RunId) -> bool:
         """Whether a live engine has the run."""
         lease = self._store.lease(run)

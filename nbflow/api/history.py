@@ -56,7 +56,7 @@ class History(Reasons):
     @needs(Role.VIEWER)
     def status(self, ref: str) -> RunView:
         """One run; `ref` as RUN of the command line."""
-        stored = self._store.load(self._store.find_run(ref))
+        stored = self._stored(ref)
         attempts = self._store.attempts(stored.run.id)
         return RunView(
             stored=stored,
@@ -128,7 +128,7 @@ class History(Reasons):
     @needs(Role.VIEWER)
     def estimate(self, ref: str) -> Estimate | None:
         """When a run will probably have ended; None where it does not run, or nothing is known of it."""
-        return self.finish(self._store.load(self._store.find_run(ref)))
+        return self.finish(self._stored(ref))
 
     @needs(Role.VIEWER)
     def finish(self, stored: StoredRun) -> Estimate | None:

@@ -30,7 +30,7 @@ class Reasons(Bound):
     @needs(Role.VIEWER)
     def why(self, ref: str, task: str, zone: tzinfo | None = None) -> str:
         """One sentence: why a task run stands where it stands. `zone`: the reader's, else that of this machine."""
-        stored = self._store.load(self._store.find_run(ref))
+        stored = self._stored(ref)
         live = live_run(stored)
         key = live.get(TaskKey.parse(task)).key
         return sentences.why(live, key, self._surroundings(live, stored.lease, zone))
@@ -49,7 +49,7 @@ class Reasons(Bound):
     @needs(Role.VIEWER)
     def why_run(self, ref: str) -> str:
         """One sentence: why a run stands where it stands."""
-        stored = self._store.load(self._store.find_run(ref))
+        stored = self._stored(ref)
         live = live_run(stored)
         return sentences.why_run(live, self._surroundings(live, stored.lease))
 

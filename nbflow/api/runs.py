@@ -104,7 +104,7 @@ class Runs(Bound):
     ) -> Mapping[TaskName, Mapping[str, Any]]:
         if ref is None:
             return {}
-        lender = self._store.load(self._store.find_run(ref))
+        lender = self._stored(ref)
         if lender.run.pipeline != pipeline:
             raise InvalidInput(f"run {lender.run.id} is of pipeline '{lender.run.pipeline}', not of '{pipeline}'")
         finished = {key.task: task.outputs for key, task in lender.tasks.items() if task.state is TaskState.SUCCESS}

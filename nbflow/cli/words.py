@@ -9,6 +9,7 @@ from enum import StrEnum
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from nbflow.scalars import cut
 from nbflow.text import clock_time, one_line
 
 if TYPE_CHECKING:
@@ -78,10 +79,6 @@ def shell(*words: str) -> str:
 
 def values_text(values: Mapping[str, Any], longest: int = 60) -> str:
     """`region=all, limit=3`; a value is cut behind `longest` characters, and of many values the rest is counted."""
-    said = [f"{name}={_cut(one_line(str(value)), longest)}" for name, value in islice(values.items(), MOST_VALUES)]
+    said = [f"{name}={cut(one_line(str(value)), longest)}" for name, value in islice(values.items(), MOST_VALUES)]
     more = f" and {len(values) - MOST_VALUES} more" if len(values) > MOST_VALUES else ""
     return ", ".join(said) + more
-
-
-def _cut(text: str, longest: int) -> str:
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, select, update
 
 from nbflow import alerts
 from nbflow.notice import INCIDENT, Notice, NoticeKind
 from nbflow.ports import Claim, Message, MessageState
 from nbflow.ports.outbox import messages_of
 from nbflow.stores.base import SqlSide
+from nbflow.stores.rows import message_of, message_row
 from nbflow.stores.schema import SENT, UNSENT, outbox
-
-_FIELDS = tuple(field.name for field in fields(Message))
 
 
 class SqlOutbox(SqlSide):
@@ -61,7 +60,7 @@ class SqlOutbox(SqlSide):
         if only_troubled:
             query = query.where(outbox.c.error != "", outbox.c.state.in_([MessageState.WAITING, MessageState.DROPPED]))
         with self._database.read() as connection:
-            return [_message(row) for row in connection.execute(query).mappings()]
+            return [message_of(row) for row in connection.execute(query).mappings()]
 
 
 def keep_notices(connection: Connection, notices: Iterable[Notice]) -> None:
@@ -71,7 +70,7 @@ def keep_notices(connection: Connection, notices: Iterable[Notice]) -> None:
             continue
         made = {message.id: message for message in messages_of(notice)}
         known = set(connection.scalars(select(outbox.c.id).where(outbox.c.id.in_(made))))
-        if rows := [_row(message) for message in made.values() if message.id not in known]:
+        if rows := [message_row(message) for message in made.values() if message.id not in known]:
             connection.execute(insert(outbox), rows)
 
 
@@ -83,7 +82,7 @@ def _last_incident(connection: Connection, notice: Notice) -> NoticeKind | None:
 def _pick(connection: Connection, now: datetime) -> tuple[Message, Sequence[Message]] | None:
     groups: dict[tuple[str | None, str], list[Message]] = {}
     for row in connection.execute(select(outbox).where(UNSENT).order_by(outbox.c.seq)).mappings():
-        groups.setdefault((row["pipeline"], row["channel"]), []).append(_message(row))
+        groups.setdefault((row["pipeline"], row["channel"]), []).append(message_of(row))
     for (pipeline, channel), waiting in groups.items():
         about_it = outbox.c.pipeline.is_(None) if pipeline is None else outbox.c.pipeline == pipeline
         sent = select(func.max(outbox.c.ended_at)).where(about_it, outbox.c.channel == channel, SENT)
@@ -99,12 +98,3 @@ def _set(connection: Connection, ids: Sequence[str], **values: Any) -> None:
 
 def _is_held(message: Message) -> ColumnElement[bool]:
     return (outbox.c.id == message.id) & UNSENT & (outbox.c.tries == message.tries)
-
-
-def _row(message: Message) -> dict[str, Any]:
-    notice = message.notice
-    return {name: getattr(message, name) for name in _FIELDS} | {"pipeline": notice.pipeline, "kind": notice.kind}
-
-
-def _message(row: RowMapping) -> Message:
-    return Message(**{name: row[name] for name in _FIELDS})

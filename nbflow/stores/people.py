@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from nbflow.errors import Conflict, NotFound
 from nbflow.people import Role, Token, TokenKind, User, check_admin_left
 from nbflow.run import Change
 from nbflow.stores.base import SqlSide
+from nbflow.stores.rows import token_of, token_row, user_of, user_row
 from nbflow.stores.schema import tokens, users
 from nbflow.stores.steps import log as add_to_log
 from nbflow.text import did_you_mean
-
-_USER = tuple(field.name for field in fields(User))
-_TOKEN = tuple(field.name for field in fields(Token))
 
 
 class SqlPeople(SqlSide):
@@ -38,7 +35,7 @@ class SqlPeople(SqlSide):
             if user.name in {each.name for each in known}:
                 raise Conflict(f"there is a user '{user.name}' already")
             check_admin_left([*known, user])
-            connection.execute(insert(users).values({name: getattr(user, name) for name in _USER}))
+            connection.execute(insert(users).values(user_row(user)))
             add_to_log(connection, [log])
 
     def set_role(self, name: str, role: Role, *, log: Change) -> User:
@@ -78,7 +75,7 @@ class SqlPeople(SqlSide):
         if user is not None:
             query = query.where(tokens.c.user == user)
         with self._database.read() as connection:
-            return [_token_of(row) for row in connection.execute(query).mappings()]
+            return [token_of(row) for row in connection.execute(query).mappings()]
 
     def token(self, number: int) -> Token:
         with self._database.read() as connection:
@@ -89,14 +86,13 @@ class SqlPeople(SqlSide):
             row = connection.execute(select(tokens).where(tokens.c.sha256 == sha256)).mappings().first()
             if row is None:
                 return None
-            token = _token_of(row)
+            token = token_of(row)
             return token, _user(connection, token.user)
 
     def add_token(self, token: Token, *, log: Change | None) -> Token:
-        row = {name: getattr(token, name) for name in _TOKEN if name != "id"}
         with self._database.write() as connection:
             _user(connection, token.user)
-            number = connection.execute(insert(tokens).values(row).returning(tokens.c.id)).scalar_one()
+            number = connection.execute(insert(tokens).values(token_row(token)).returning(tokens.c.id)).scalar_one()
             add_to_log(connection, [log] if log else [])
         return replace(token, id=number)
 
@@ -114,7 +110,7 @@ class SqlPeople(SqlSide):
 
 
 def _users(connection: Connection) -> list[User]:
-    return [_user_of(row) for row in connection.execute(select(users).order_by(users.c.name)).mappings()]
+    return [user_of(row) for row in connection.execute(select(users).order_by(users.c.name)).mappings()]
 
 
 def _user(connection: Connection, name: str) -> User:
@@ -122,7 +118,7 @@ def _user(connection: Connection, name: str) -> User:
     if row is None:
         known = connection.scalars(select(users.c.name)).all()
         raise NotFound(f"there is no user '{name}'", hint=did_you_mean(name, known))
-    return _user_of(row)
+    return user_of(row)
 
 
 def _others(connection: Connection, name: str) -> list[User]:
@@ -133,16 +129,4 @@ def _token(connection: Connection, number: int) -> Token:
     row = connection.execute(select(tokens).where(tokens.c.id == number)).mappings().first()
     if row is None:
         raise NotFound(f"there is no token {number}")
-    return _token_of(row)
-
-
-def _user_of(row: RowMapping) -> User:
-    return User(**_fields(row, _USER))
-
-
-def _token_of(row: RowMapping) -> Token:
-    return Token(**_fields(row, _TOKEN))
-
-
-def _fields(row: RowMapping, names: tuple[str, ...]) -> dict[str, Any]:
-    return {name: row[name] for name in names}
+    return token_of(row)

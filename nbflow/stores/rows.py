@@ -10,7 +10,8 @@ from sqlalchemy import RowMapping
 
 from nbflow.backfill import Backfill, BackfillItem
 from nbflow.model import DataInterval, RunId, TaskKey
-from nbflow.ports import Lease
+from nbflow.people import Token, User
+from nbflow.ports import Lease, Message
 from nbflow.run import Attempt, Change, Run, TaskRun
 from nbflow.timetable import Skip, Standing
 
@@ -30,6 +31,9 @@ STANDING = _names(Standing, "manifest")
 SKIP = _names(Skip)
 BACKFILL = _names(Backfill, "id")
 ITEM = _names(BackfillItem)
+USER = _names(User)
+TOKEN = _names(Token, "id")
+MESSAGE = _names(Message)
 
 
 def _row(value: object, names: tuple[str, ...]) -> Row:
@@ -135,3 +139,27 @@ def item_row(number: int, item: BackfillItem) -> Row:
 
 def item_of(row: RowMapping) -> BackfillItem:
     return BackfillItem(**_fields(row, ITEM))
+
+
+def user_row(user: User) -> Row:
+    return _row(user, USER)
+
+
+def user_of(row: RowMapping) -> User:
+    return User(**_fields(row, USER))
+
+
+def token_row(token: Token) -> Row:
+    return _row(token, TOKEN)
+
+
+def token_of(row: RowMapping) -> Token:
+    return Token(id=row["id"], **_fields(row, TOKEN))
+
+
+def message_row(message: Message) -> Row:
+    return {**_row(message, MESSAGE), "pipeline": message.notice.pipeline, "kind": message.notice.kind}
+
+
+def message_of(row: RowMapping) -> Message:
+    return Message(**_fields(row, MESSAGE))
