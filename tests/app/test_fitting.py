@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 from app_server import Running, served, window
-from app_world import FAILS, World
+from app_world import World
 from making import write_notebook
 from playwright.sync_api import Browser
 
+from nbflow.run import ErrorInfo
 from nbflow.states import AttemptState, Cause
 from nbflow.testing.executor import Script
 
@@ -27,7 +28,8 @@ tasks:
   {TASK}: {{notebook: {TASK}.ipynb, params: {{of: "{{{{ params.{PARAM} }}}}"}}}}
   {TASK}_again: {{notebook: a.ipynb, depends_on: {TASK}}}
 """
-SAYS = Script(state=AttemptState.FAILED, cause=Cause.ERROR, reason=f"ValueError: {'longword' * 40}", error=FAILS.error)
+LONG = ErrorInfo(name="ValueError", message="longword" * 200, bases=())
+SAYS = Script(state=AttemptState.FAILED, cause=Cause.ERROR, error=LONG)
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +76,21 @@ def test_long_names_fit(running: Running, pages: Mapping[str, str], chromium: Br
             found += [f"{title}: a table is {wider} pixels too wide" for wider in page.evaluate(TOO_WIDE) if wider]
             found += [f"{title}: hardly any room for '{said}'" for said in page.evaluate(NARROW)]
     assert found == [], "\n".join(found)
+
+
+LINES = "(each) => each.getBoundingClientRect().height / parseFloat(getComputedStyle(each).lineHeight)"
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_one_long_message_hides_nothing_that_stands_below_it(
+    running: Running, pages: Mapping[str, str], chromium: Browser, width: int
+) -> None:
+    with window(running, chromium, viewport={"width": width, "height": 800}, base_url=running.base) as page:
+        most = {("now", "#red .nb-reason"): 4, ("run", "#failures p"): 6, ("run", ".nb-why > div"): 2}
+        for (title, message), lines in most.items():
+            page.goto(pages[title])
+            assert "longword" in page.locator(message).first.inner_text()
+            assert page.locator(message).first.evaluate(LINES) <= lines + 0.1
 
 
 def test_on_a_phone_an_id_of_a_run_is_one_line_and_states_stand_in_line(

@@ -260,6 +260,14 @@ def test_what_holds_all_of_a_run_up_is_said_once(world: World) -> None:
     assert [row[4] for row in page.rows()] == ["waits for its run to start"] * 3
 
 
+def test_the_date_that_a_run_is_for_has_no_time_of_another_zone_behind_it(world: World) -> None:
+    world.pipeline(CHAIN.replace('"0 2 * * *", timezone: Europe/Berlin', '"0 20 * * *", timezone: America/New_York'))
+    run = world.tick()
+    assert (str(run.run_date), f"{run.logical_date:%d %H:%M}") == ("2026-04-01", "02 00:00")
+    text = world.page(f"/pipelines/nightly/runs/{run.id}").text
+    assert "For 2026-04-01 Logical date 00:00 Data 1 Apr 00:00 to 00:00" in text
+
+
 def test_what_has_not_begun_is_not_said_to_be_ready_soon(world: World) -> None:
     world.pipeline()
     world.run()
