@@ -63,7 +63,7 @@ class FolderLogs:
         events = AttemptFolder(self.folder(attempt, pipeline)).events
         try:
             cells = _first(events)["cells"]
-        except (FileNotFoundError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError):  # not there yet, another user's, or torn
             return None
         latest = next((event for event in _backwards(events) if event.get("event") == "cell_start"), None)
         if latest is None:

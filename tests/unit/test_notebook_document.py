@@ -217,3 +217,20 @@ def test_a_log_that_is_no_notebook_is_said_to_be_one_that_cannot_be_read(tmp_pat
     (folder / "notebook.ipynb").write_bytes(content)
     with pytest.raises(NotFound, match=r"notebook\.ipynb cannot be read: "):
         FolderLogs(tmp_path).notebook(AttemptId("r1/extract/1"), PipelineName("nightly"))
+
+
+@pytest.mark.parametrize("content", [b"", b"[]\n", b"\xff\n", None])
+def test_of_events_that_cannot_be_read_no_progress_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None
+) -> None:
+    """Whoever shows a run can go on without, also where another user runs it (None)."""
+    folder = tmp_path / "nightly" / "r1" / "extract" / "1"
+    folder.mkdir(parents=True)
+    (folder / "events.jsonl").write_bytes(content or b"")
+    if content is None:
+
+        def refuse(*_: object) -> None:
+            raise PermissionError
+
+        monkeypatch.setattr(Path, "open", refuse)
+    assert FolderLogs(tmp_path).progress(AttemptId("r1/extract/1"), PipelineName("nightly")) is None
