@@ -135,7 +135,8 @@ class Engine:
     def abandon(self, run: RunId) -> bool:
         """Begin to end a run whose `nbflow run` is gone, as `failed`; False where somebody else does so."""
         try:
-            self._owners.hold(self._closer)
+            with self._sparing(run):
+                self._owners.hold(self._closer)
             owned = self._take(run, is_abandoned=True)
             with self._sparing(run):
                 self._adopt(owned, ATTEMPT_LIVE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 from datetime import datetime, timedelta
 
@@ -93,6 +94,22 @@ def test_who_cannot_close_the_run_of_a_dead_command_says_so_and_leaves_it_to_the
     _, third = world.new_engine("third")
     assert third.close_abandoned() == (run,)
     assert world.store.load(run).run.state is RunState.FAILED
+
+
+def test_who_can_make_no_file_leaves_the_run_of_a_dead_command_for_a_minute() -> None:
+    """As on a full disk: whoever closes a run proves by a file that it lives."""
+    world, run = left_by_a_dead_command()
+    _, second = world.new_engine("second")
+    hold = world.owners.hold
+
+    def refuse(_: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    world.owners.hold = refuse  # type: ignore[method-assign]
+    assert second.close_abandoned() == ()
+    world.owners.hold = hold  # type: ignore[method-assign]
+    world.clock.advance(timedelta(minutes=1))
+    assert second.close_abandoned() == (run,)
 
 
 def test_the_run_of_a_living_command_is_left_alone() -> None:
