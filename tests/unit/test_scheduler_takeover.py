@@ -229,3 +229,15 @@ def test_the_run_of_a_dead_command_is_not_continued_where_a_scheduler_ends_while
     second.until(lambda: machine.store.load(run.id).run.state.is_terminal)
     assert machine.store.load(run.id).run.state is RunState.FAILED
     assert started(second.executor) == []
+
+
+def test_a_cancel_that_comes_between_two_schedulers_stops_the_notebook_that_went_on() -> None:
+    machine = Machine(scheduled(timing=None), scripts={("only", 1): SLOW})
+    first = machine.start()
+    first.step()
+    run = machine.api.trigger("nightly")
+    first.until(lambda: machine.store.load(run.id).run.state is RunState.RUNNING)
+    first.engine.leave()
+    first.scheduler.resign()
+    machine.store.ask(run.id, CancelRequested(by="ada"), now=machine.clock.now())
+    machine.start().until(lambda: machine.store.load(run.id).run.state is RunState.CANCELLED)
