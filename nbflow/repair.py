@@ -25,6 +25,11 @@ def to_reset(view: View, request: ResetRequested) -> tuple[TaskKey, ...]:
         live.get(key)
     redone = {TaskState.FAILED, TaskState.CANCELLED}
     chosen = set(request.keys) or {key for key in live.tasks if view.get(key).state in redone}
+    if not chosen and any(not view.get(key).state.is_terminal for key in live.tasks):  # two people pressed at once
+        raise Conflict(
+            f"run {live.run.id} goes on already, and nothing in it failed or was cancelled",
+            hint="Somebody may have run it again just now.",
+        )
     if not chosen:
         raise Conflict(
             f"nothing in run {live.run.id} failed or was cancelled", hint="Name the tasks to run again with --task."

@@ -99,6 +99,15 @@ def test_nothing_to_repair_is_refused() -> None:
     assert "nothing in run r1 failed" in answer.error
 
 
+def test_of_two_who_repair_at_once_the_second_is_told_that_the_run_goes_on_already() -> None:
+    play = failed_chain()
+    decision = play.tell(reset(), reset())
+    assert [answer.error.startswith("run r1 goes on already") for answer in decision.answers] == [False, True]
+    (answer,) = play.tell(reset()).answers
+    assert "Somebody may have run it again just now." in answer.error
+    assert "--task" not in answer.error
+
+
 def test_an_unknown_task_is_refused_with_the_nearest_name() -> None:
     (answer,) = Play(CHAIN).tell(reset("claen")).answers
     assert answer.error == "run r1 has no task 'claen'. Did you mean 'clean'?"
