@@ -28,6 +28,8 @@ VisitNow = Callable[[], Visit]
 
 PROGRESS = 2.0
 """Seconds between two looks at how far running tasks have come."""
+OUTSIDE = 20.0
+"""Seconds between two looks at what no change of a run tells: whether a scheduler lives, who else uses its pools."""
 DRAFT = 1.0
 """Seconds between two looks at a manifest that is edited."""
 
@@ -87,12 +89,14 @@ class OneDraft:
 
 @dataclass
 class OneRun:
-    """The rows of its tasks. While something runs it is looked at again at a pulse, for how far it has come."""
+    """The rows of its tasks. Until it ends it is looked at again at a pulse: for how far what runs has come, and, less
+    often, for what keeps back what waits."""
 
     run: str
     visit: VisitNow
     frame: Frame
     pulse: float = PROGRESS
+    outside_at: float = 0
     estimate: Estimate | None = None
     foresee_at: float = 0
 
@@ -104,10 +108,12 @@ class OneRun:
         view = visit.api.status(self.run)
         keys = {change.key for change in changes if change.key is not None}
         is_run = any(change.key is None for change in changes)
-        if is_run:  # each that waits may wait for something else now
+        if is_run or time.monotonic() >= self.outside_at:  # each that waits may wait for something else now
             keys |= {key for key, task in view.tasks.items() if not task.state.is_terminal}
+            self.outside_at = time.monotonic() + OUTSIDE
         parts, now = run_page.patches(visit, self.frame, view, keys, self._foreseen(visit, view))
-        self.pulse = PROGRESS if any(row.state is TaskState.RUNNING for row in now.rows) else 0
+        is_moving = any(row.state is TaskState.RUNNING for row in now.rows)
+        self.pulse = 0 if view.run.state.is_terminal else PROGRESS if is_moving else OUTSIDE
         return News(parts=parts, run=now, refresh=is_run)
 
     def _foreseen(self, visit: Visit, view: RunView) -> Estimate | None:
@@ -170,7 +176,7 @@ def subject_of(watch: str, visit: VisitNow, frame: Frame, attempts: AttemptPage)
     kind, _, name = watch.partition(":")
     match kind:
         case "now":  # time alone makes things late
-            return Pages(changes_what_is_red, visit, pulse=20.0)
+            return Pages(changes_what_is_red, visit, pulse=OUTSIDE)
         case "runs":
             return Pages(changes_a_list, visit)
         case "pipeline":

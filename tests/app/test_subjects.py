@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from app_world import CHAIN, FAILS, World
 from nbflow_app.rooms import News, Seen, Subject
-from nbflow_app.subjects import subject_of
+from nbflow_app.subjects import OneRun, subject_of
 
 from nbflow.api import Role
 from nbflow.errors import NotFound
@@ -30,6 +30,22 @@ def test_a_run_is_looked_at_again_only_while_something_runs(world: World) -> Non
     told = subject.news([])
     assert "cell 2 of 7" in told.parts["task-extract"]
     assert subject.pulse > 0
+    world.engine.drive(run.id)
+    assert subject.news([]).parts.keys() == {"head"}
+    assert subject.pulse == 0
+
+
+def test_a_run_that_waits_is_told_what_keeps_it_now(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = world.tick()
+    subject = watched(world, f"run:{run.id}")
+    assert isinstance(subject, OneRun)
+    assert "Held up" not in subject.news([]).parts["head"]
+    assert subject.pulse > 0
+    monkeypatch.setattr(world.store, "leader", lambda: None)
+    subject.outside_at = 0  # some time later
+    told = subject.news([])
+    assert "no scheduler is running" in told.parts["head"]
+    assert told.parts.keys() == {"head", "task-extract", "task-clean", "task-report"}
     world.engine.drive(run.id)
     assert subject.news([]).parts.keys() == {"head"}
     assert subject.pulse == 0
