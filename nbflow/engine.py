@@ -179,16 +179,16 @@ class Engine:
         self._require_not_aside(run)
         now = self._store.now(self._clock.now())
         before = self._store.lease(run)
-        is_orphan = before is not None and not self._owners.is_alive(before, now)
+        dead = before.engine if before is not None and not self._owners.is_alive(before, now) else None
         engine = self._closer if is_abandoned else self.name
-        lease = self._store.claim(run, engine, now=now, ttl=LEASE, force=is_orphan)
+        lease = self._store.claim(run, engine, now=now, ttl=LEASE, instead_of=dead)
         with self._sparing(run):
             owned = _Owned(self._load(run), lease, is_abandoned)
             try:
                 self._give_up_or_refuse_strangers(owned)
             except Conflict:
                 if before is not None and before.is_foreground:  # it is to be closed still, and not to be continued
-                    self._store.claim(run, before.engine, now=now, ttl=timedelta(0), force=True)
+                    self._store.claim(run, before.engine, now=now, ttl=timedelta(0), instead_of=engine)
                 else:
                     self._store.release(lease)
                 raise

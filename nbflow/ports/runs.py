@@ -48,11 +48,11 @@ class RunStore(Protocol):
         """The time that leases and leaders go by: the database's own where it has a clock, else `local`."""
         ...
 
-    def claim(self, run: RunId, engine: str, *, now: datetime, ttl: timedelta, force: bool = False) -> Lease:
+    def claim(self, run: RunId, engine: str, *, now: datetime, ttl: timedelta, instead_of: str | None = None) -> Lease:
         """Become the owner, with a higher epoch. Raises Conflict while another engine's lease is alive.
 
-        `now`, here and in `renew`, is what `now()` gave. `force` takes it all the same: for a caller who has proved the
-        owner dead.
+        `now`, here and in `renew`, is what `now()` gave. `instead_of` is an engine whose lease is taken whatever its
+        time: the caller has proved it dead, or speaks for it.
         """
         ...
 

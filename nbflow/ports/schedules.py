@@ -60,10 +60,10 @@ class ScheduleStore(Protocol):
     row has another engine or epoch by then.
     """
 
-    def lead(self, engine: str, *, now: datetime, ttl: timedelta, force: bool = False) -> Leader:
+    def lead(self, engine: str, *, now: datetime, ttl: timedelta, instead_of: str | None = None) -> Leader:
         """Become the leader, with a higher epoch, or stay it, with the same. Raises Conflict while another one is.
 
-        `now` is what `now()` gave. `force` takes it all the same: for a caller who has proved the leader dead.
+        `now` is what `now()` gave. `instead_of` is a leader that the caller has proved dead.
         """
         ...
 

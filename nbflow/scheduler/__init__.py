@@ -125,7 +125,8 @@ class Scheduler:
         led, before, at = self.leader is not None, self._store.leader(), self._store.now(now)
         is_dead = before is not None and not self._owners.is_alive(before, at)
         try:
-            self.leader = self._store.lead(self._engine.name, now=at, ttl=LEASE, force=is_dead)
+            dead = before.engine if before is not None and is_dead else None
+            self.leader = self._store.lead(self._engine.name, now=at, ttl=LEASE, instead_of=dead)
         except Conflict:
             self._stand_by()
             return

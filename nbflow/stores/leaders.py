@@ -21,11 +21,11 @@ class SqlLeaders(SqlSide):
             now: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
         return now.astimezone(UTC)
 
-    def lead(self, engine: str, *, now: datetime, ttl: timedelta, force: bool = False) -> Leader:
+    def lead(self, engine: str, *, now: datetime, ttl: timedelta, instead_of: str | None = None) -> Leader:
         with self._database.write() as connection:
             row = _row(connection)
             held = _leader_of(row)
-            if held and held.engine != engine and now < held.expires and not force:
+            if held and held.engine not in {engine, instead_of} and now < held.expires:
                 raise Conflict(f"{held.engine} leads until {held.expires:%H:%M:%S} UTC")
             epoch = held.epoch if held and held.engine == engine else (row["epoch"] + 1 if row else 1)
             leader = Leader(engine=engine, epoch=epoch, expires=now + ttl)

@@ -110,10 +110,11 @@ class SqlStore(SqlHistory, SqlSchedules, SqlBackfills, SqlPeople, SqlOutbox, Sql
 
     # --- ownership ---------------------------------------------------------------------------------------------
 
-    def claim(self, run: RunId, engine: str, *, now: datetime, ttl: timedelta, force: bool = False) -> Lease:
-        taking = update(runs).where(runs.c.id == run)
-        if not force:
-            taking = taking.where(runs.c.owner.is_(None) | (runs.c.owner == engine) | (runs.c.lease_expires <= now))
+    def claim(self, run: RunId, engine: str, *, now: datetime, ttl: timedelta, instead_of: str | None = None) -> Lease:
+        is_free = (
+            runs.c.owner.is_(None) | runs.c.owner.in_([engine, instead_of or engine]) | (runs.c.lease_expires <= now)
+        )
+        taking = update(runs).where(runs.c.id == run, is_free)
         values = {"owner": engine, "epoch": runs.c.epoch + 1, "lease_expires": now + ttl}
         with self._database.write() as connection:
             epoch = connection.scalar(taking.values(values).returning(runs.c.epoch))

@@ -240,7 +240,7 @@ print(json.dumps([store.add_run(run, task_runs(frozen), frozen, None) for run in
         [
             "add(store, 'r2')",
             "save(store, lease, run={'state': 'running'}, attempts=[an_attempt('r1', 'load')])",
-            "store.claim(RunId('r1'), 'another', now=NOW, ttl=TTL, force=True)",
+            "store.claim(RunId('r1'), 'another', now=NOW, ttl=TTL, instead_of=lease.engine)",
             "store.fire(leader, NIGHTLY, cursor=tick_of(1), runs=[a_tick_run()], skips=[a_skip()], now=NOW)",
             "store.add_backfill(a_backfill(), items_of(a_backfill()))",
         ],

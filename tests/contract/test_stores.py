@@ -182,7 +182,7 @@ class TestPostgres(SqlContract):
             postgres.cut_connections(database)
 
         with pytest.raises(Unavailable, match="terminating connection"):
-            store.claim(RunId("r1"), "another", now=NOW, ttl=TTL, force=True)
+            store.claim(RunId("r1"), "another", now=NOW, ttl=TTL, instead_of=lease.engine)
         assert everything(store) == before
         assert save(store, lease).version == 1
 
@@ -199,7 +199,7 @@ class TestPostgres(SqlContract):
             is_over.wait(DEADLINE)
 
         with ThreadPoolExecutor(1) as pool:
-            stopped = pool.submit(frozen.claim, lease.run, "frozen", now=NOW, ttl=TTL, force=True)
+            stopped = pool.submit(frozen.claim, lease.run, "frozen", now=NOW, ttl=TTL, instead_of=lease.engine)
             assert is_written.wait(DEADLINE)
             assert store.lead("another", now=NOW, ttl=TTL).epoch == 1
             is_over.set()

@@ -57,7 +57,7 @@ def see(store: Store, leader: Leader, pipeline: str, day: int, is_good: bool) ->
 
 def write(store: Store, run: str, state: RunState, starts: bool, keeps: bool) -> object:
     """Claim, decide, answer what is asked, and keep the lease or let it go."""
-    lease = store.claim(RunId(run), "one", now=NOW, ttl=TTL, force=True)
+    lease = store.claim(RunId(run), "one", now=NOW, ttl=TTL, instead_of="two")
     number = store.load(RunId(run)).run.version + 1
     answers = [Answer(id=asked.id) for asked in store.asked([RunId(run)]).get(RunId(run), ())]
     attempts = [an_attempt(run, "extract", number)] if starts else []
@@ -123,7 +123,7 @@ ARGUMENTS: dict[str, tuple[st.SearchStrategy[Any], ...]] = {
     "begin": (a_number, st.integers(0, 2), st.sampled_from(ItemAction), some_run),
 }
 a_step = st.one_of(
-    st.tuples(st.sampled_from(ENGINES), st.integers(0, 3), yes_or_no),
+    st.tuples(st.sampled_from(ENGINES), st.integers(0, 3), st.none() | st.sampled_from(ENGINES)),
     *(st.tuples(st.just(verb), *given) for verb, given in ARGUMENTS.items()),
 )
 
@@ -150,12 +150,12 @@ def follow(stores: list[Store], steps: list[tuple[Any, ...]]) -> None:
     assert stores[1].lead("one", now=NOW, ttl=TTL) == leader
     for step in [*PRELUDE, *steps]:
         if step[0] in ENGINES:
-            engine, late, force = step
+            engine, late, dead = step
             now = NOW + late * TTL / 2
             if late == 3:
                 for store in stores:
                     store.resign(leader)
-            answers = [outcome(store.lead, engine, now=now, ttl=TTL, force=force) for store in stores]
+            answers = [outcome(store.lead, engine, now=now, ttl=TTL, instead_of=dead) for store in stores]
             leader = answers[0] if isinstance(answers[0], Leader) else leader
         else:
             answers = [outcome(VERBS[step[0]], store, leader, *step[1:]) for store in stores]

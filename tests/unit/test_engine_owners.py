@@ -33,7 +33,7 @@ def test_who_lost_the_lease_writes_nothing_and_starts_nothing() -> None:
     world = World()
     run = world.add(CHAIN)
     world.engine.own(run)
-    world.store.claim(run, "second", now=world.clock.now(), ttl=timedelta(seconds=15), force=True)
+    world.store.claim(run, "second", now=world.clock.now(), ttl=timedelta(seconds=15), instead_of="first")
     world.engine.step(world.clock.now())
     assert world.executor.orders == []
     assert world.states()["a"] == "queued"
@@ -94,6 +94,16 @@ def test_who_cannot_close_the_run_of_a_dead_command_says_so_and_leaves_it_to_the
     _, third = world.new_engine("third")
     assert third.close_abandoned() == (run,)
     assert world.store.load(run).run.state is RunState.FAILED
+
+
+def test_of_two_that_find_a_command_dead_one_closes_its_run() -> None:
+    world, run = left_by_a_dead_command()
+    away = Away(world.store)
+    _, second = world.new_engine("second", away)
+    _, third = world.new_engine("third")
+    away.before["claim"] = lambda: third.abandon(run)
+    assert not second.abandon(run)
+    assert [lease.engine for lease in world.store.owned()] == ["closing-third"]
 
 
 def test_who_can_make_no_file_leaves_the_run_of_a_dead_command_for_a_minute() -> None:
@@ -164,7 +174,7 @@ def test_a_lease_lives_by_the_clock_of_the_store_whatever_other_clocks_say(wrong
     world.store.now = lambda local: its_time.now()
     world.owners = OnAnotherMachine()
     run, held = world.add(CHAIN), world.add(CHAIN, "r2")
-    world.store.claim(held, "scheduler@there.1.abc", now=its_time.now(), ttl=LEASE, force=True)
+    world.store.claim(held, "scheduler@there.1.abc", now=its_time.now(), ttl=LEASE, instead_of="first")
     world.clock.advance(wrong)
     _, other = world.new_engine("run@other.1.abc", host="other")
     assert other.abandoned() == []

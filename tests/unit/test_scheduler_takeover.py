@@ -241,3 +241,16 @@ def test_a_cancel_that_comes_between_two_schedulers_stops_the_notebook_that_went
     first.scheduler.resign()
     machine.store.ask(run.id, CancelRequested(by="ada"), now=machine.clock.now())
     machine.start().until(lambda: machine.store.load(run.id).run.state is RunState.CANCELLED)
+
+
+def test_of_two_that_find_the_leader_dead_one_leads() -> None:
+    machine = Machine(scheduled())
+    machine.on_restart = ("ops",)
+    first, second, third = machine.start(), machine.start(), machine.start()
+    first.step()
+    first.kill()
+    third.store.before["lead"] = second.step
+    third.step()
+    assert (second.scheduler.leader is None, third.scheduler.leader is None) == (False, True)
+    assert machine.store.leader() == second.scheduler.leader
+    assert len(machine.store.messages()) == 1

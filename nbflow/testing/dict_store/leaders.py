@@ -13,10 +13,10 @@ class Leaders(Kept):
     def now(self, local: datetime) -> datetime:
         return local
 
-    def lead(self, engine: str, *, now: datetime, ttl: timedelta, force: bool = False) -> Leader:
+    def lead(self, engine: str, *, now: datetime, ttl: timedelta, instead_of: str | None = None) -> Leader:
         held = self._leader
         stays = held is not None and held.engine == engine
-        if held and not stays and now < held.expires and not force:
+        if held and not stays and now < held.expires and held.engine != instead_of:
             raise Conflict(f"{held.engine} leads until {held.expires:%H:%M:%S} UTC")
         self._leader_epoch += not stays
         self._leader = Leader(engine=engine, epoch=self._leader_epoch, expires=now + ttl)

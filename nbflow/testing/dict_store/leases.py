@@ -13,10 +13,10 @@ from nbflow.testing.dict_store.kept import Kept, Record
 
 
 class Leases(Kept):
-    def claim(self, run: RunId, engine: str, *, now: datetime, ttl: timedelta, force: bool = False) -> Lease:
+    def claim(self, run: RunId, engine: str, *, now: datetime, ttl: timedelta, instead_of: str | None = None) -> Lease:
         record = self._record(run)
         held = record.lease
-        if held and held.engine != engine and now < held.expires and not force:
+        if held and held.engine not in {engine, instead_of} and now < held.expires:
             raise Conflict(f"run {run} is owned by {held.engine} until {held.expires:%H:%M:%S} UTC")
         lease = Lease(run=run, engine=engine, epoch=record.epoch + 1, expires=now + ttl)
         self._keep(replace(record, lease=lease, epoch=lease.epoch))

@@ -38,7 +38,7 @@ def create(store: Store, leader: Leader, number: int, run: str) -> BackfillItem:
 
 
 def end(store: Store, run: str, state: RunState) -> None:
-    save(store, store.claim(RunId(run), ENGINE, now=NOW, ttl=TTL, force=True), run={"state": state})
+    save(store, store.claim(RunId(run), ENGINE, now=NOW, ttl=TTL), run={"state": state})
 
 
 class Backfills:
@@ -267,7 +267,7 @@ class BackfillItems:
         active = BackfillProgress(waiting=2, active=1, ended=0, failed=0, passed=0)
         assert store.backfill_progress(number) == active
         [asked] = store.asked([RunId("r1")])[RunId("r1")]
-        lease = store.claim(RunId("r1"), ENGINE, now=NOW, ttl=TTL, force=True)
+        lease = store.claim(RunId("r1"), ENGINE, now=NOW, ttl=TTL)
         save(store, lease, run={"state": RunState.QUEUED}, answers=[Answer(id=asked.id)])
         assert store.backfill_progress(number) == active
         save(store, lease, run={"state": RunState.SUCCESS})

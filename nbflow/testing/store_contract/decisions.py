@@ -63,13 +63,13 @@ class Decisions:
 
     def test_of_an_engine_that_lost_its_lease_is_refused(self, store: Store) -> None:
         lease = add(store, "r1")
-        store.claim(RunId("r1"), OTHER, now=NOW, ttl=TTL, force=True)
+        store.claim(RunId("r1"), OTHER, now=NOW, ttl=TTL, instead_of=ENGINE)
         with refused(store, LeaseLost):
             save(store, lease, tasks=[full_task_run(EXTRACT)], changes=[A_CHANGE])
 
     def test_a_lost_lease_is_told_before_a_stale_version(self, store: Store) -> None:
         lease = add(store, "r1")
-        save(store, store.claim(RunId("r1"), OTHER, now=NOW, ttl=TTL, force=True))
+        save(store, store.claim(RunId("r1"), OTHER, now=NOW, ttl=TTL, instead_of=ENGINE))
         with refused(store, LeaseLost):
             save(store, lease, seen=0)
 

@@ -81,9 +81,15 @@ class Leaders:
         with refused(store, Conflict, match=OTHER):
             lead(store, now=NOW + TTL)
 
-    def test_a_second_one_takes_over_by_force(self, store: Store) -> None:
+    def test_a_second_one_takes_over_from_who_is_proved_dead(self, store: Store) -> None:
         lead(store)
-        assert lead(store, OTHER, force=True).epoch == 2
+        assert lead(store, OTHER, instead_of=ENGINE).epoch == 2
+
+    def test_a_third_one_does_not_take_over_from_the_second(self, store: Store) -> None:
+        lead(store)
+        lead(store, OTHER, instead_of=ENGINE)
+        with refused(store, Conflict, match=OTHER):
+            lead(store, "run@host.3.cccccc", instead_of=ENGINE)
 
     def test_who_resigned_makes_way_at_once(self, store: Store) -> None:
         store.resign(lead(store))
@@ -92,14 +98,14 @@ class Leaders:
 
     def test_who_lost_it_cannot_resign(self, store: Store) -> None:
         old = lead(store)
-        leader = lead(store, OTHER, force=True)
+        leader = lead(store, OTHER, instead_of=ENGINE)
         store.resign(old)
         assert store.leader() == leader
 
     def test_who_led_before_and_leads_again_has_a_higher_epoch(self, store: Store) -> None:
         old = lead(store)
-        lead(store, OTHER, force=True)
-        assert lead(store, force=True).epoch == 3
+        lead(store, OTHER, instead_of=ENGINE)
+        assert lead(store, instead_of=OTHER).epoch == 3
         store.resign(old)
         assert store.leader() is not None
 
@@ -113,7 +119,7 @@ class Leaders:
         else:
             lead(store, OTHER, now=NOW + TTL)
         if how == "it-leads-anew":
-            lead(store, force=True)
+            lead(store, instead_of=OTHER)
         with refused(store, LeaseLost, match=ENGINE):
             write(store, old, number)
 

@@ -33,9 +33,15 @@ class Leases:
         lease = store.claim(RunId("r1"), OTHER, now=NOW + TTL, ttl=TTL)
         assert (lease.engine, lease.epoch, lease.expires) == (OTHER, 2, NOW + 2 * TTL)
 
-    def test_a_live_one_is_taken_by_force(self, store: Store) -> None:
+    def test_a_live_one_is_taken_from_who_is_proved_dead(self, store: Store) -> None:
         add(store, "r1")
-        assert store.claim(RunId("r1"), OTHER, now=NOW, ttl=TTL, force=True).epoch == 2
+        assert store.claim(RunId("r1"), OTHER, now=NOW, ttl=TTL, instead_of=ENGINE).epoch == 2
+
+    def test_one_that_another_took_meanwhile_is_not_taken(self, store: Store) -> None:
+        add(store, "r1")
+        store.claim(RunId("r1"), OTHER, now=NOW, ttl=TTL, instead_of=ENGINE)
+        with refused(store, Conflict, match=OTHER):
+            store.claim(RunId("r1"), "run@host.3.cccccc", now=NOW, ttl=TTL, instead_of=ENGINE)
 
     def test_its_own_is_claimed_with_a_higher_epoch(self, store: Store) -> None:
         old = add(store, "r1")
@@ -67,13 +73,13 @@ class Leases:
 
     def test_a_lost_one_is_not_renewed(self, store: Store) -> None:
         add(store, "r1")
-        taken = store.claim(RunId("r1"), OTHER, now=NOW, ttl=TTL, force=True)
+        taken = store.claim(RunId("r1"), OTHER, now=NOW, ttl=TTL, instead_of=ENGINE)
         assert store.renew(ENGINE, now=NOW + TTL, ttl=TTL) == set()
         assert store.owned() == [taken]
 
     def test_the_release_of_a_lost_one_does_nothing(self, store: Store) -> None:
         lost = add(store, "r1")
-        taken = store.claim(RunId("r1"), OTHER, now=NOW, ttl=TTL, force=True)
+        taken = store.claim(RunId("r1"), OTHER, now=NOW, ttl=TTL, instead_of=ENGINE)
         store.release(lost)
         store.release(replace(lost, run=RunId("r9")))
         assert store.owned() == [taken]

@@ -54,7 +54,7 @@ class OutboxContract:
         leader = see(store)
         store.fire(leader, NIGHTLY, cursor=tick_of(1), notices=[told("missed/nightly", NoticeKind.MISSED)], now=NOW)
         assert [message.id for message in store.messages()] == ["missed/nightly/ops"]
-        store.lead("another", now=NOW, ttl=TTL, force=True)
+        store.lead("another", now=NOW, ttl=TTL, instead_of=leader.engine)
         with refused(store, LeaseLost):
             store.fire(leader, NIGHTLY, cursor=tick_of(2), notices=[told("b")], now=NOW)
 
