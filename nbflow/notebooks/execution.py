@@ -114,6 +114,7 @@ class Execution:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TELL_EVERY)
+            self._listener.show_widgets()
             self._log.tick()
 
     async def _carry_out_stop(self) -> None:
@@ -164,6 +165,7 @@ class Execution:
         failpoint("runner.cell_start")
         with self._limit("cell", self._limits.cell):
             reply = await self._execute(cell, self._capture)
+        self._listener.show_widgets()
         ending = await self._judge(number, cell, reply, self._capture.shown_error)
         cause = ending.cause if ending else None
         if ending is not None and cause is not None and not (ending.error or self._capture.shown_error):

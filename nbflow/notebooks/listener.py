@@ -11,7 +11,7 @@ from jupyter_client.asynchronous.client import AsyncKernelClient
 from nbclient import NotebookClient
 from nbclient.output_widget import OutputWidget
 
-from nbflow.notebooks import messages
+from nbflow.notebooks import messages, widgets
 from nbflow.notebooks.capture import CellCapture
 from nbflow.notebooks.log import NotebookLog
 from nbflow.notebooks.outputs import Json
@@ -37,6 +37,8 @@ class Listener(NotebookClient):
         """The kernel has begun with the latest request, so that an interrupt reaches its code."""
         self._log = log
         self._captures: dict[str, CellCapture] = {}
+        self._views: dict[str, tuple[Json, Json]] = {}
+        """Displays of widgets, by the widget's model."""
 
     def meet(self, client: AsyncKernelClient) -> None:
         """Widgets talk back to the kernel."""
@@ -59,9 +61,9 @@ class Listener(NotebookClient):
             if parent == request:
                 self.is_executing.set()
             capture = self._captures.get(parent, self._captures[request])
-            widgets = self.output_hook_stack.get(parent)
-            if widgets and message["msg_type"] in OUTPUTS:
-                self._show_in(widgets[-1], capture, message)
+            hooks = self.output_hook_stack.get(parent)
+            if hooks and message["msg_type"] in OUTPUTS:
+                self._show_in(hooks[-1], capture, message)
             else:
                 self._show(capture, message)
         except OSError:  # our own files
@@ -69,6 +71,19 @@ class Listener(NotebookClient):
         except Exception as error:
             _logger.warning("a message of type %s was not understood: %r", message["msg_type"], error)
         return False
+
+    def show_widgets(self) -> None:
+        """Let displays of widgets say in their text what they show by now: kernels leave it as it was at first."""
+        for model, (data, metadata) in list(self._views.items()):
+            try:
+                text = widgets.shown(model, self.widget_state)
+            except Exception as error:
+                _logger.warning("the state of a widget was not understood: %r", error)
+                del self._views[model]
+                continue
+            if text not in {None, data.get("text/plain")}:
+                data["text/plain"] = text
+                self._log.update_display(model, dict(data), metadata)
 
     def remark(self, request: str, text: str) -> None:
         """Say something in the cell of this request."""
@@ -99,6 +114,9 @@ class Listener(NotebookClient):
         display_id = (content.get("transient") or {}).get("display_id")
         if display_id is not None:
             self._log.update_display(display_id, data, metadata)
+        elif widgets.VIEW in data:
+            display_id = str(data[widgets.VIEW]["model_id"])
+            self._views[display_id] = dict(data), metadata
         capture.show(fields, display_id)
 
     def _heed(self, capture: CellCapture, data: Json) -> None:

@@ -15,6 +15,7 @@ from nbflow.notebooks.listener import Listener
 from nbflow.notebooks.log import NotebookLog
 from nbflow.notebooks.mask import Mask
 from nbflow.notebooks.messages import MIME
+from nbflow.notebooks.widgets import VIEW
 from nbflow.run import ErrorInfo
 
 
@@ -130,3 +131,15 @@ def test_a_widget_keeps_nothing_from_nbflow(heard: Heard) -> None:
     assert ["[nbflow] A message to nbflow was not used" in each["text"] for each in heard.outputs] == [True]
     heard.take("error", ename="KeyError", evalue="country", traceback=["KeyError: country"])
     assert heard.capture.shown_error == ErrorInfo(name="KeyError", message="country")
+
+
+def test_the_text_of_a_widget_is_what_it_shows_by_now(heard: Heard, caplog: pytest.LogCaptureFixture) -> None:
+    for model, state in {"bar": {"_model_name": "IntProgressModel", "max": 4}, "odd": {"children": 3}}.items():
+        heard.take("comm_open", comm_id=model, target_name="jupyter.widget", data={"state": state})
+        view = {VIEW: {"model_id": model}, "text/plain": f"{model} at its beginning"}
+        heard.take("display_data", data=view, metadata={})
+    heard.take("comm_msg", comm_id="bar", data={"method": "update", "state": {"value": 4}})
+    heard.listener.show_widgets()
+    heard.listener.show_widgets()
+    assert [each["data"]["text/plain"] for each in heard.outputs] == ["|██████████|", "odd at its beginning"]
+    assert caplog.text.count("the state of a widget was not understood") == 1
