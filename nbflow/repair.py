@@ -14,8 +14,8 @@ from nbflow.run import CancelRequested, MarkRequested, ResetRequested, RetryNowR
 from nbflow.states import TaskState, in_words
 from nbflow.text import join_names
 
-KILL_HINT = "Wait for it, or say --kill to stop it first."
-FROZEN_HINT = "Mend it, or say --frozen to run the copies of before."
+KILL_HINT = "Wait for it, or stop it first (--kill)."
+FROZEN_HINT = "Mend it, or run the notebooks as they were (--frozen)."
 
 
 def to_reset(view: View, request: ResetRequested) -> tuple[TaskKey, ...]:
@@ -32,7 +32,7 @@ def to_reset(view: View, request: ResetRequested) -> tuple[TaskKey, ...]:
         )
     if not chosen:
         raise Conflict(
-            f"nothing in run {live.run.id} failed or was cancelled", hint="Name the tasks to run again with --task."
+            f"nothing in run {live.run.id} failed or was cancelled", hint="Name the tasks to run again (--task)."
         )
     blocked = {TaskState.UPSTREAM_FAILED, TaskState.SKIPPED}
     under = (key for key in below(view, chosen) if not request.only or view.get(key).state in blocked)

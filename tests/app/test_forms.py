@@ -134,6 +134,15 @@ def test_one_task_and_what_follows_it_can_run_again(world: World) -> None:
     }
 
 
+def test_what_refuses_a_repair_names_the_choice_of_the_form(world: World) -> None:
+    run = world.run(clean=FAILS)
+    (world.folder / "nightly" / "a.ipynb").unlink()
+    page = world.page(address(run, "rerun"))
+    assert "run the notebooks as they were" in page.part("preview")
+    assert "With the notebooks as they were" in page.text
+    assert "clean" in world.page(address(run, "rerun"), frozen="1").part("preview")
+
+
 def test_a_preview_of_nothing_says_why(world: World) -> None:
     run = world.run()
     page = world.page(address(run, "rerun"))
