@@ -52,7 +52,8 @@ def test_a_failure_blocks_only_its_descendants_and_a_repair_goes_on_in_the_same_
     (folder / "clean.ipynb").unlink()
     refused = project.nbflow("rerun", "latest")
     assert refused.returncode == 2
-    assert "notebook 'clean.ipynb' does not exist. Mend it, or run the notebooks as they were (--frozen)" in refused.stderr
+    assert "notebook 'clean.ipynb' does not exist. Mend it, or run" in refused.stderr
+    assert "(--frozen)" in refused.stderr
 
     write_notebook(folder / "clean.ipynb", "country = 'DE'", "print(country)")
     repaired = project.json("rerun", "latest")

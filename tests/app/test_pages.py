@@ -277,6 +277,10 @@ def test_what_has_not_begun_is_not_said_to_be_ready_soon(world: World) -> None:
     begun = world.begin(extract=SLOW)
     assert "ready about" in world.page(f"/pipelines/nightly/runs/{begun.id}").part("head")
     assert "ready about" in world.page("/").part("going")
+    world.clock.advance(timedelta(minutes=1))  # without a sign of life of whoever has it
+    held = world.page(f"/pipelines/nightly/runs/{begun.id}").part("head")
+    assert "Held up" in held
+    assert "ready about" not in held
 
 
 def test_a_task_in_short(world: World) -> None:

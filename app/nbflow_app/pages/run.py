@@ -69,7 +69,7 @@ def head(visit: Visit, view: RunView, whys: Whys, ready: Estimate | None) -> dic
         "started": visit.time(run.started_at),
         "took": run_took(run, visit.now),
         "done": done_text([task.state for task in view.tasks.values()]),
-        "ready": visit.time(ready.ready) if ready else "",
+        "ready": visit.time(ready.ready) if ready and not whys.held_up else "",
         "held_up": whys.held_up,
         "is_over": run.state.is_terminal,
         "again": what_again(view),
