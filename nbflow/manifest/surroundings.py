@@ -114,7 +114,8 @@ def _check_kernel(
             report.error(reading.node(task.name, "kernel"), message, _that_exist(kernels))
     elif notebook is not None and notebook.kernel not in kernels:
         message = f"notebook '{task.notebook}' names the kernel '{notebook.kernel}', which does not exist"
-        report.error(reading.node(task.name, "notebook"), message, _that_exist(kernels))
+        hint = f"{_that_exist(kernels)} Choose the kernel in Jupyter, or give the task one with 'kernel'."
+        report.error(reading.node(task.name, "notebook"), message, hint)
 
 
 def _that_exist(kernels: Collection[str]) -> str:
