@@ -45,11 +45,21 @@ class Translator(PythonTranslator):  # type: ignore[misc]
         return value.expression if isinstance(value, Moment) else super().translate(value)
 
     @classmethod
+    def translate_str(cls, value: str) -> str:
+        """Readable in every script: what can be printed is not escaped."""
+        escaped = (each if _is_foreign(each) else cls.translate_escaped_str(each)[1:-1] for each in value)
+        return f'"{"".join(escaped)}"'
+
+    @classmethod
     def codify(cls, parameters: Mapping[str, Any], comment: str = "Parameters") -> str:
         lines = dict.fromkeys(value.import_line for value in parameters.values() if isinstance(value, Moment))
         imports = "".join(f"{line}\n" for line in lines if line)
         heading, _, assignments = super().codify(parameters, comment).partition("\n")
         return f"{heading}\n{imports}\n{assignments}" if imports else f"{heading}\n{assignments}"
+
+
+def _is_foreign(character: str) -> bool:
+    return not character.isascii() and character.isprintable()
 
 
 def register() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import json
 import math
@@ -78,6 +79,22 @@ def test_everything_else_is_papermills() -> None:
     names = run(injected(values))
     assert {name: names[name] for name in values} == values
     assert math.isnan(run(injected({"x": float("nan")}))["x"])
+
+
+@pytest.mark.parametrize(
+    ("value", "source"),
+    [
+        ("Köln", '"Köln"'),
+        ("مبيعات", '"مبيعات"'),
+        ("売上 😀", '"売上 😀"'),
+        ('a "b" \\ \n \u202e \x00 ü', '"a \\"b\\" \\\\ \\n \\u202e \\x00 ü"'),
+    ],
+)
+def test_a_text_stays_readable(value: str, source: str) -> None:
+    for given in (value, {"in": [value]}):
+        said = Translator.translate(given)
+        assert ast.literal_eval(said) == given
+        assert source in said
 
 
 def test_a_moment_is_still_its_text() -> None:
