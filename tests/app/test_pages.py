@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from app_world import CHAIN, FAILS, World
-from nbflow_app.pages import pipeline, runs
+from nbflow_app.pages import home, pipeline, runs
 
 from nbflow.api import Role
 from nbflow.errors import InvalidInput, NotFound
@@ -317,6 +317,18 @@ def test_the_first_page_says_what_is_red_and_what_runs(world: World) -> None:
     assert page.links()["nightly / clean"] == f"/pipelines/nightly/runs/{failed.id}/tasks/clean/1#c3"
     assert "weekly running by hand, ada 0 of 3 tasks" in page.part("going")
     assert page.part("late") == ""
+
+
+def test_runs_that_the_first_page_has_no_room_for_are_counted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(home, "MOST", 2)
+    world.pipeline(CHAIN.replace("name: nightly", "name: nightly\nmax_active_runs: 9"))
+    world.begin(extract=SLOW)
+    assert "more" not in world.page("/").part("going")
+    for _ in range(4):
+        world.tick()
+    page = world.page("/")
+    assert page.part("going").endswith("And 2 more are queued.")
+    assert page.links()["2 more"] == "/runs?state=queued"
 
 
 def test_runs_that_cannot_be_read_hide_no_others(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

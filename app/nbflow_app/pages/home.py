@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,6 +15,7 @@ from nbflow.api import PipelineView, RunView
 from nbflow.errors import NbflowError
 from nbflow.estimates import Estimate
 from nbflow.lateness import overdue_since
+from nbflow.run import Run
 from nbflow.states import RunState, TaskState
 from nbflow.text import counted
 from nbflow_app.pages.bars import MOST as BARS
@@ -24,7 +26,9 @@ from nbflow_app.visit import Page, Visit
 
 _log = logging.getLogger("nbflow.app")
 
+UNFINISHED = (RunState.RUNNING, RunState.QUEUED)
 MOST = 50
+"""Runs of each of these states that are shown; the others are counted."""
 SLACK = timedelta(minutes=10)
 """How much longer than usual a run may take before it is called late: half of all runs take longer than usual."""
 
@@ -85,7 +89,7 @@ class Part:
 def show(visit: Visit) -> Page:
     views = visit.api.pipelines(runs=BARS)
     rows = rows_of(visit, views)
-    unfinished = [run for state in (RunState.RUNNING, RunState.QUEUED) for run in visit.api.runs(None, state, MOST)]
+    unfinished = [run for state in UNFINISHED for run in visit.api.runs(None, state, MOST)]
     open_runs, unread = _views(visit, [(run.pipeline, run.id) for run in unfinished])
     red, unread_too = _views(visit, [(row.name, row.run) for row in rows if row.state is RunState.FAILED])
     estimates = [(view, visit.api.finish(view.stored)) for view in open_runs]
@@ -105,6 +109,7 @@ def show(visit: Visit) -> Page:
             "failures": [failure for view in (*red, *open_runs) for failure in _failures(visit, view)],
             "late": [*_unbegun(visit, views), *_overdue(visit, estimates)],
             "going": [_going(visit, view, estimate) for view, estimate in estimates],
+            "more": _more(visit, unfinished),
         },
     )
 
@@ -181,6 +186,12 @@ def _going(visit: Visit, view: RunView, estimate: Estimate | None) -> Going:
         since=run_took(run, visit.now),
         ready=visit.time(estimate.ready) if estimate else "",
     )
+
+
+def _more(visit: Visit, shown: Iterable[Run]) -> list[tuple[int, RunState]]:
+    """How many runs that have not ended are not shown, by their state."""
+    counts = Counter(visit.api.run_counts()) - Counter(run.state for run in shown)
+    return [(counts[state], state) for state in UNFINISHED if counts[state]]
 
 
 # --- nbflow itself --------------------------------------------------------------------------------------------------
