@@ -94,10 +94,10 @@ class _Record:
         match event:
             case {"event": "cell_start", "cell": number}:
                 self.starts[number] = event
-            case {"event": "cell_end", "cause": Cause.LOST}:
-                pass  # an earlier seal, which did not come to its end
-            case {"event": "cell_end", "cell": number}:
+            case {"event": "cell_end", "cell": number, "seconds": _}:
                 self.ends[number] = event
+            case {"event": "cell_end"}:
+                pass  # of an earlier seal, which knew no seconds and did not come to its end
             case {"event": "message", "type": "output", "name": name, "value": value}:
                 self.reported[name] = value
             case _:
@@ -139,7 +139,7 @@ def _rebuild_cell(document: Document, number: int | None, record: _Record, endin
         document.mark(number, CellState.FAILED, ending.cause, start_time=started["time"])
     else:
         cause = Cause(ended["cause"]) if ended["cause"] else None
-        times = {"seconds": ended.get("seconds"), "start_time": started["time"], "end_time": ended["time"]}
+        times = {"seconds": ended["seconds"], "start_time": started["time"], "end_time": ended["time"]}
         document.mark(number, CellState(ended["state"]), cause, **times)
     document.show(number, outputs, ended.get("execution_count") if ended else None)
 

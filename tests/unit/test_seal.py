@@ -15,7 +15,7 @@ from nbflow.files import write_whole
 from nbflow.notebooks.events import EventLog
 from nbflow.notebooks.folder import AttemptFolder
 from nbflow.notebooks.seal import seal_lost
-from nbflow.run import AttemptEnded
+from nbflow.run import AttemptEnded, StopAttempt
 from nbflow.states import AttemptState, Cause
 
 
@@ -161,20 +161,27 @@ def test_a_folder_without_an_order(tmp_path: Path) -> None:
         seal_lost(AttemptFolder(tmp_path))
 
 
-def test_sealing_again_after_a_failed_seal(attempt: Attempt, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("is_stopped", "state"), [(False, "lost"), (True, "cancelled")])
+def test_sealing_again_after_a_failed_seal(
+    attempt: Attempt, monkeypatch: pytest.MonkeyPatch, is_stopped: bool, state: str
+) -> None:
     def full(path: Path, data: str | bytes) -> None:
         if path.name == "outcome.json":
             raise OSError(28, "No space left on device")
         write_whole(path, data)
 
     tell(attempt, start(2))
+    if is_stopped:
+        attempt.folder.ask_to_stop(StopAttempt(attempt=attempt.order.attempt, token=attempt.order.token, by="ana"))
     monkeypatch.setattr("nbflow.notebooks.folder.write_whole", full)
     with pytest.raises(OSError, match="No space"):
         seal_lost(attempt.folder)
     monkeypatch.undo()
     assert seal_lost(attempt.folder).failing_cell == 2
-    assert json.loads((attempt.folder.path / "outcome.json").read_text())["state"] == "lost"
+    assert json.loads((attempt.folder.path / "outcome.json").read_text())["state"] == state
     assert attempt.states == {2: "failed", 3: "not_run", 4: "not_run"}
+    assert attempt.cell(2).metadata.nbflow.cause == state
+    assert "[nbflow]" in attempt.shown(2)
 
 
 def test_a_start_that_cannot_be_read_is_not_taken_for_none(tmp_path: Path) -> None:
