@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 MIME = "application/vnd.nbflow+json"
 LARGEST = 64 * 1024
+ONLY_SHOWN = " (nbflow does not hear this: it was said in a process that the notebook started)"
 
 
 class Skipped(BaseException):
@@ -75,13 +76,16 @@ def _send(message: dict[str, Any], text: str) -> None:
     """Show the message where a front end listens, else as plain text. IPython is asked only if it is running."""
     ipython = sys.modules.get("IPython")
     shell = ipython and ipython.get_ipython()
-    if shell is None:
-        sys.stdout.write(f"{text}\n")
+    publisher = shell and _publisher(shell)
+    if publisher is not None:
+        publisher.publish({MIME: message, "text/plain": text})
         return
-    _publisher(shell).publish({MIME: message, "text/plain": text})
+    sys.stdout.write(f"{text}{ONLY_SHOWN if 'NBFLOW_TASK' in os.environ else ''}\n")
 
 
 def _publisher(shell: Any) -> Any:
-    """The way to the front end; where `%%capture` has put itself into it, the one from before."""
+    """The way to the front end; where `%%capture` has put itself into it, the one from before. None in a fork."""
     own = (each for each in shell.configurables if isinstance(each, shell.display_pub_class))
-    return next(own, shell.display_pub)
+    publisher = next(own, shell.display_pub)
+    session = getattr(publisher, "session", None)
+    return publisher if session is None or session.pid == os.getpid() else None

@@ -14,6 +14,7 @@ from flying import HOUR
 from making import PATIENCE
 
 from nbflow.states import AttemptState, Cause
+from nbflow.task import ONLY_SHOWN
 
 TITLE = text("# A title")
 
@@ -165,6 +166,16 @@ def test_what_is_told_to_nbflow_is_heard_where_outputs_are_taken_away(tmp_path: 
     assert attempt.outcome.outputs == {"rows": 0}
     assert (attempt.outcome.state, attempt.outcome.reason) == (AttemptState.SKIPPED, "no new orders")
     assert_one_truth(attempt, {1: "success", 2: "success", 3: "success", 4: "not_run"}, "Skipped", "no new orders")
+
+
+def test_what_a_process_of_the_notebook_tells_is_not_heard_and_that_is_said(tmp_path: Path) -> None:
+    began = "import multiprocessing, sys\nfrom nbflow import task\n"
+    forked = "own = multiprocessing.get_context('fork').Process(target=task.output, args=('rows', 1))\n"
+    told = "!{sys.executable} -c 'from nbflow import task; task.output(\"rows\", 1)'"
+    attempt = Attempt(tmp_path, notebook(f"{began}{forked}own.start(); own.join()", told)).run()
+    assert (attempt.outcome.state, attempt.outcome.outputs) == (AttemptState.SUCCESS, {})
+    for cell in (1, 2):
+        assert attempt.shown(cell).strip() == f"rows = 1{ONLY_SHOWN}"
 
 
 def test_tags_are_heeded(tmp_path: Path) -> None:

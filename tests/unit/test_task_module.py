@@ -84,6 +84,7 @@ def test_outside_a_kernel_a_line_is_printed(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delitem(sys.modules, "IPython", raising=False)
+    monkeypatch.delenv("NBFLOW_TASK", raising=False)
     task.output("rows", 3)
     with pytest.raises(task.Skipped):
         task.skip()
