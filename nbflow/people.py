@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 from hashlib import sha256
 
-from nbflow.errors import Conflict, InvalidInput
+from nbflow.errors import Conflict, InvalidInput, NotSignedIn
 
 TOKEN_PREFIX = "nbf_"  # not a secret: lets a scanner of repositories find one that leaked
 SHORTEST_PASSWORD = 8
@@ -141,8 +141,13 @@ def check_admin_left(users: Iterable[User]) -> None:
         raise Conflict("no user would be admin", hint="The first user is admin, and so is the last one.")
 
 
-def next_try(user: User) -> datetime | None:
-    """When the name may be tried again: after five failures in a row each try waits twice as long, a minute at most."""
+def check_pace(user: User, now: datetime) -> None:
+    """After five refused sign-ins in a row each try waits twice as long, a minute at most. Raises NotSignedIn.
+
+    A refusal of the future does not count: the clock was set back.
+    """
     if user.failed_at is None or user.failures < 5:
-        return None
-    return user.failed_at + timedelta(seconds=min(60, 2 ** min(user.failures - 5, 6)))
+        return
+    wait = timedelta(seconds=min(60, 2 ** min(user.failures - 5, 6)))
+    if user.failed_at <= now < user.failed_at + wait:
+        raise NotSignedIn("too many sign-ins were refused", hint="Try again in a minute.")

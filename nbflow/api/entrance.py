@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import datetime
 
 from nbflow.api.passwords import is_password
 from nbflow.api.people import new_secret
 from nbflow.api.roles import Caller
 from nbflow.api.views import NewToken
 from nbflow.errors import Conflict, NotFound, NotSignedIn, Unavailable
-from nbflow.people import SESSION_LIFE, Token, TokenKind, User, caller_by, fingerprint, next_try
+from nbflow.people import SESSION_LIFE, Token, TokenKind, User, caller_by, fingerprint
 from nbflow.ports import Clock, PeopleStore
 
 
@@ -25,17 +26,11 @@ class Entrance:
 
     def sign_in(self, name: str, password: str) -> NewToken:
         """A session; its secret goes into a cookie. Raises NotSignedIn, in the same words for every reason but one."""
-        user = self._user(name)
         now = self._clock.now()
-        wait = next_try(user) if user else None
-        if wait is not None and now < wait:
-            raise NotSignedIn("too many sign-ins were refused", hint="Try again in a minute.")
+        user = self._begin_sign_in(name, now)
         if not is_password(password, user.password if user else None) or user is None:
-            if user is not None:
-                self._store.note_sign_in(name, refused_at=now)
             raise NotSignedIn("name or password is not right")
-        if user.failures:
-            self._store.note_sign_in(name, refused_at=None)
+        self._store.forget_refusals(name)
         secret = new_secret()
         session = Token(
             kind=TokenKind.SESSION,
@@ -62,9 +57,9 @@ class Entrance:
             with suppress(Conflict, NotFound):
                 self._store.revoke_token(found[0].id, now=self._clock.now(), log=None)
 
-    def _user(self, name: str) -> User | None:
+    def _begin_sign_in(self, name: str, now: datetime) -> User | None:
         try:
-            return self._store.user(name)
+            return self._store.begin_sign_in(name, now=now)
         except NotFound:
             return None
 

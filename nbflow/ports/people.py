@@ -37,8 +37,15 @@ class PeopleStore(Protocol):
         """Remove a user and every token of that name. Raises NotFound, and Conflict where no admin would be left."""
         ...
 
-    def note_sign_in(self, name: str, *, refused_at: datetime | None) -> None:
-        """Count a refused sign-in, or, with None, forget those that were."""
+    def begin_sign_in(self, name: str, *, now: datetime) -> User:
+        """Count it as refused, until it is known to be good: of many at once no more come through than one by one.
+
+        Raises NotFound, and NotSignedIn where `check_pace` does; that one is not counted.
+        """
+        ...
+
+    def forget_refusals(self, name: str) -> None:
+        """The latest sign-in was good. Raises NotFound."""
         ...
 
     def tokens(self, user: str | None = None) -> Sequence[Token]:

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, insert, select, update
 
 from nbflow.errors import Conflict, NotFound
-from nbflow.people import Role, Token, TokenKind, User, check_admin_left
+from nbflow.people import Role, Token, TokenKind, User, check_admin_left, check_pace
 from nbflow.run import Change
 from nbflow.stores.base import SqlSide
 from nbflow.stores.rows import token_of, token_row, user_of, user_row
@@ -63,12 +63,20 @@ class SqlPeople(SqlSide):
             connection.execute(delete(users).where(users.c.name == name))
             add_to_log(connection, [log])
 
-    def note_sign_in(self, name: str, *, refused_at: datetime | None) -> None:
-        failures = users.c.failures + 1 if refused_at else 0
-        noting = update(users).where(users.c.name == name).values(failures=failures, failed_at=refused_at)
+    def begin_sign_in(self, name: str, *, now: datetime) -> User:
         with self._database.write() as connection:
-            if connection.execute(noting).rowcount == 0:
-                raise NotFound(f"there is no user '{name}'")
+            user = _user(connection, name)
+            check_pace(user, now)
+            user = replace(user, failures=user.failures + 1, failed_at=now)
+            counted = {"failures": user.failures, "failed_at": user.failed_at}
+            connection.execute(update(users).where(users.c.name == name).values(counted))
+        return user
+
+    def forget_refusals(self, name: str) -> None:
+        with self._database.write() as connection:
+            _user(connection, name)
+            none = {"failures": 0, "failed_at": None}
+            connection.execute(update(users).where(users.c.name == name).values(none))
 
     def tokens(self, user: str | None = None) -> Sequence[Token]:
         query = select(tokens).order_by(tokens.c.id.desc())

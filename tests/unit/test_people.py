@@ -9,7 +9,7 @@ import pytest
 
 from nbflow.api import Api, Caller, Entrance, Role
 from nbflow.errors import Conflict, InvalidInput, NotAllowed, NotFound, NotSignedIn, Unavailable
-from nbflow.people import SESSION_LIFE, USED_GRAIN, User, check_name, fingerprint, next_try, xsrf
+from nbflow.people import SESSION_LIFE, USED_GRAIN, User, check_name, check_pace, fingerprint, xsrf
 from nbflow.run import Change
 from nbflow.testing.clock import FakeClock
 from nbflow.testing.dict_store import DictStore
@@ -89,7 +89,11 @@ def test_roles_are_read_as_they_are_written() -> None:
 def test_a_name_waits_longer_after_each_refusal(failures: int, seconds: int | None) -> None:
     now = FakeClock().now()
     user = User(name="ada", role=Role.VIEWER, created_at=now, failures=failures, failed_at=now)
-    assert next_try(user) == (None if seconds is None else now + timedelta(seconds=seconds))
+    if seconds is not None:
+        with pytest.raises(NotSignedIn, match="too many sign-ins were refused"):
+            check_pace(user, now + timedelta(seconds=seconds, microseconds=-1))
+    check_pace(user, now + timedelta(seconds=seconds or 0))
+    check_pace(user, now - timedelta(hours=1))  # the clock was set back: nobody waits until it has caught up
 
 
 def test_the_word_against_forgery_is_not_the_cookie() -> None:
@@ -316,6 +320,23 @@ def test_guessing_is_slowed_down_and_forgotten_after_a_success(
     clock.advance(timedelta(seconds=1))
     assert entrance.sign_in("vera", PASSWORD)
     assert store.user("vera").failures == 0
+
+
+def test_guesses_at_once_are_slowed_down_like_others(
+    root: Api, entrance: Entrance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_at = []
+
+    def while_it_is_looked_at_another_comes(password: str, _: str | None) -> bool:
+        looked_at.append(password)
+        with pytest.raises(NotSignedIn):
+            entrance.sign_in("vera", f"{password}!")
+        return False
+
+    monkeypatch.setattr("nbflow.api.entrance.is_password", while_it_is_looked_at_another_comes)
+    with pytest.raises(NotSignedIn, match="not right"):
+        entrance.sign_in("vera", "guess")
+    assert looked_at == ["guess", "guess!", "guess!!", "guess!!!", "guess!!!!"]
 
 
 def test_whether_there_are_users(entrance: Entrance, store: DictStore, clock: FakeClock) -> None:

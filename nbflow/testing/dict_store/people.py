@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from nbflow.errors import Conflict, NotFound
-from nbflow.people import Role, Token, TokenKind, User, check_admin_left
+from nbflow.people import Role, Token, TokenKind, User, check_admin_left, check_pace
 from nbflow.run import Change
 from nbflow.testing.dict_store.kept import Kept
 from nbflow.text import did_you_mean
@@ -52,10 +52,14 @@ class People(Kept):
         self._tokens = {number: token for number, token in self._tokens.items() if token.user != name}
         self._log([log])
 
-    def note_sign_in(self, name: str, *, refused_at: datetime | None) -> None:
+    def begin_sign_in(self, name: str, *, now: datetime) -> User:
         user = self.user(name)
-        failures = user.failures + 1 if refused_at else 0
-        self._users[name] = replace(user, failures=failures, failed_at=refused_at)
+        check_pace(user, now)
+        self._users[name] = replace(user, failures=user.failures + 1, failed_at=now)
+        return self._users[name]
+
+    def forget_refusals(self, name: str) -> None:
+        self._users[name] = replace(self.user(name), failures=0, failed_at=None)
 
     def tokens(self, user: str | None = None) -> Sequence[Token]:
         return [token for _, token in sorted(self._tokens.items(), reverse=True) if user in {None, token.user}]

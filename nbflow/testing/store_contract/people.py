@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nbflow.errors import Conflict, NotFound
+from nbflow.errors import Conflict, NotFound, NotSignedIn
 from nbflow.model import PipelineName
 from nbflow.people import Role, Token, TokenKind, User
 from nbflow.run import Change
@@ -85,7 +85,8 @@ class People:
             lambda: store.set_role("x", Role.ADMIN, log=line()),
             lambda: store.set_password("x", "$another", log=line()),
             lambda: store.remove_user("x", log=line()),
-            lambda: store.note_sign_in("x", refused_at=None),
+            lambda: store.begin_sign_in("x", now=NOW),
+            lambda: store.forget_refusals("x"),
             lambda: add_token(store, "x"),
         ):
             with refused(store, NotFound, match="'x'"):
@@ -124,12 +125,15 @@ class People:
         add_user(store)
         assert store.tokens("ada") == []
 
-    def test_refused_sign_ins_are_counted(self, store: Store) -> None:
+    def test_sign_ins_are_counted_before_they_are_known_to_be_good(self, store: Store) -> None:
         add_user(store)
-        for second in (1, 2):
-            store.note_sign_in("ada", refused_at=NOW + timedelta(seconds=second))
-        assert (store.user("ada").failures, store.user("ada").failed_at) == (2, NOW + timedelta(seconds=2))
-        store.note_sign_in("ada", refused_at=None)
+        for second in range(1, 6):
+            counted = store.begin_sign_in("ada", now=NOW + timedelta(seconds=second))
+            assert counted == store.user("ada")
+            assert (counted.failures, counted.failed_at) == (second, NOW + timedelta(seconds=second))
+        with refused(store, NotSignedIn, match="too many"):
+            store.begin_sign_in("ada", now=NOW + timedelta(seconds=5.5))
+        store.forget_refusals("ada")
         assert (store.user("ada").failures, store.user("ada").failed_at) == (0, None)
 
 
