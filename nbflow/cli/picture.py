@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from nbflow import graph
 from nbflow.cli.progress import Cells, Snapshot, transition_text
 from nbflow.cli.tables import cut
-from nbflow.cli.words import counts_text, ready_text, state_text, style_of, values_text
+from nbflow.cli.words import because_text, counts_text, ready_text, state_text, style_of, values_text
 from nbflow.estimates import Past
 from nbflow.live import LiveRun
 from nbflow.model import TaskName
@@ -198,7 +198,7 @@ def _detail(run: Run, task_run: TaskRun, cells: Cells) -> str:
         case TaskState.RETRY_WAIT:
             return transition_text(task_run)
         case _:
-            return ", ".join(filter(None, (_by_hand(task_run), one_line(task_run.reason))))
+            return ", ".join(filter(None, (_by_hand(task_run), because_text(task_run.reason))))
 
 
 def _running(task_run: TaskRun, progress: Progress | None) -> str:

@@ -7,12 +7,12 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Protocol
 
-from nbflow.cli.words import values_text
+from nbflow.cli.words import because_text, values_text
 from nbflow.model import Pipeline, TaskKey
 from nbflow.ports import Progress
 from nbflow.run import Attempt, Run, TaskRun
 from nbflow.states import TaskState
-from nbflow.text import clock_time, one_line, took
+from nbflow.text import clock_time, took
 
 
 class Snapshot(Protocol):
@@ -82,7 +82,7 @@ class Lines:
 def transition_text(task_run: TaskRun) -> str:
     """`running, attempt 2` · `success in 4.2 s: rows=12` · `failed: ValueError: bad country`."""
     state = task_run.state
-    said = values_text(task_run.outputs) if state is TaskState.SUCCESS else one_line(task_run.reason)
+    said = values_text(task_run.outputs) if state is TaskState.SUCCESS else because_text(task_run.reason)
     because = f": {said}" if said else ""
     match state:
         case TaskState.RUNNING:

@@ -77,6 +77,11 @@ def shell(*words: str) -> str:
     return shlex.join(words)
 
 
+def because_text(reason: str, longest: int = 200) -> str:
+    """A reason in a line among others; the whole of it stands with the failure, and in the log."""
+    return cut(one_line(reason), longest)
+
+
 def values_text(values: Mapping[str, Any], longest: int = 60) -> str:
     """`region=all, limit=3`; a value is cut behind `longest` characters, and of many values the rest is counted."""
     said = [f"{name}={cut(one_line(str(value)), longest)}" for name, value in islice(values.items(), MOST_VALUES)]

@@ -80,6 +80,12 @@ def test_messages_of_notebooks_stay_on_their_line_and_move_no_cursor() -> None:
     assert transition_text(play["clean"]) == "failed in 4.0 s: ValueError: one two [2J ]0;title"
 
 
+def test_a_long_message_makes_no_long_line() -> None:
+    play = played(succeeding("extract"), failing(message="x" * 5000))
+    assert transition_text(play["clean"]) == f"failed in 4.0 s: ValueError: {'x' * 187}…"
+    assert max(map(len, drawn(play, width=10_000))) < 300
+
+
 # --- the picture --------------------------------------------------------------------------------------------------
 
 
