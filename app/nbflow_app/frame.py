@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, FunctionLoader, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from nbflow.api import Caller, Role
@@ -33,17 +33,23 @@ MENU = (("home", "Now", "/"), ("pipelines", "Pipelines", "/pipelines"), ("runs",
 
 
 class Frame:
-    """Renders pages for a server whose addresses begin with `prefix`."""
+    """Renders pages for a server whose addresses begin with `prefix`.
+
+    Templates and files are read when it is made: an upgrade in place brings no new ones to code that is old.
+    """
 
     def __init__(self, prefix: str = "", jupyter: Jupyter | None = None) -> None:
         self.prefix = prefix
         self._env = Environment(
-            loader=PackageLoader("nbflow_app", "templates"),
+            loader=FunctionLoader(_templates().get),
+            auto_reload=False,
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        for name in ASSETS:
+            asset(name)
         self._env.globals.update(
             url=self.url,
             asset=self.asset,
@@ -84,6 +90,13 @@ class Frame:
         """A macro of a template by itself, as live updates send it."""
         module = self._env.get_template(template).module
         return str(getattr(module, name)(*given))
+
+
+@cache
+def _templates() -> Mapping[str, Any]:
+    """Every template by its name, as loaders of Jinja give one."""
+    loader, unused = PackageLoader("nbflow_app", "templates"), Environment()
+    return {name: loader.get_source(unused, name) for name in loader.list_templates()}
 
 
 @cache

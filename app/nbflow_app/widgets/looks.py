@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -121,10 +120,17 @@ def marker(icon: Icon) -> CustomJS:
     return CustomJS(args={"path": icon.path}, code=script("marker.js"))
 
 
-@cache
 def script(*names: str) -> str:
     """Files of this package, one after the other, as one module."""
-    return "".join((files("nbflow_app.widgets") / name).read_text(encoding="utf-8") for name in names)
+    return "".join(_SCRIPTS[name] for name in names)
+
+
+_SCRIPTS = {
+    each.name: each.read_text(encoding="utf-8")
+    for each in files("nbflow_app.widgets").iterdir()
+    if each.name.endswith(".js")
+}
+"""Read with the code that they belong to."""
 
 
 BOLD = 1.12

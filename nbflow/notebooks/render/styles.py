@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from functools import cache
 from importlib.resources import files
 
 
-@cache
 def stylesheet() -> str:
     """Of the cells. It reads the app's variables, `--nb-text`, `--nb-failed` and so on."""
-    return _read("cells.css")
+    return _CELLS
 
 
-@cache
 def page_style() -> str:
     """Of a page that stands alone; it brings the variables."""
-    return _read("page.css") + stylesheet()
+    return _PAGE + _CELLS
 
 
-def _read(name: str) -> str:
-    return (files("nbflow.notebooks.render") / name).read_text(encoding="utf-8")
+_CELLS, _PAGE = (
+    (files("nbflow.notebooks.render") / name).read_text(encoding="utf-8") for name in ("cells.css", "page.css")
+)
+"""Read with the code that they belong to."""
