@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from nbflow.errors import Unavailable
+from nbflow.errors import Unavailable, advised
 from nbflow.run import Change
 
 log = logging.getLogger("nbflow.app")
@@ -38,6 +38,7 @@ class Hub:
         self._woken = asyncio.Event()
         self._watchers: set[Told] = set()
         self._seen: int | None = None
+        self._trouble = ""
 
     def watch(self, told: Told) -> Callable[[], None]:
         """Call `told` on the loop with every change from now on; returns what ends it."""
@@ -51,11 +52,24 @@ class Hub:
             try:
                 while news := await asyncio.to_thread(self._read):
                     self._tell(news)
-            except Unavailable as error:
-                log.warning("%s", error)
-            except Exception:
-                log.exception("the change log could not be read")
+            except Exception as error:
+                self._report(error)
+            else:
+                self._report(None)
             await self._wait()
+
+    def _report(self, error: Exception | None) -> None:
+        """Once, however often it is seen."""
+        trouble = repr(error) if error else ""
+        if trouble == self._trouble:
+            return
+        self._trouble = trouble
+        if error is None:
+            log.info("the change log can be read again")
+        elif isinstance(error, Unavailable):
+            log.warning("%s", advised(str(error), "It is tried again."))
+        else:
+            log.error("the change log could not be read", exc_info=error)
 
     async def _wait(self) -> None:
         self._woken.clear()
