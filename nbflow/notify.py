@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from nbflow.notebooks.mask import SHORTEST, Mask
 from nbflow.ports import Delivery, Letter
@@ -21,6 +21,24 @@ TRIES = 3
 
 HOSTED = {"mailto", "mailtos", "json", "jsons", "xml", "xmls", "form", "forms"}
 """Kinds of addresses that begin with a host; in others a token may stand there."""
+
+OPEN = {
+    "format",
+    "overflow",
+    "verify",
+    "mode",
+    "smtp",
+    "from",
+    "name",
+    "to",
+    "cc",
+    "bcc",
+    "reply",
+    "method",
+    "cto",
+    "rto",
+}
+"""Options of addresses that hold no password or token: how a message looks, who sends it and who gets it."""
 
 HEADER = "X-Nbflow-Message"
 """Header of mails and webhooks with the message's id: two of the same id are one message that was sent again."""
@@ -153,9 +171,17 @@ def _mark(url: str) -> str:
 
 
 def secrets_of(url: str) -> list[str]:
-    """What an error must not show: the address, and what in it may be a password or a token."""
+    """What an error must not show: the address, and what in it may be a password or a token, as written and as meant.
+
+    Words that stand there openly are none: hidden as well, they would blot out every `from` in a log.
+    """
     scheme, _, rest = url.partition("://")
-    place, *path = re.split(r"[/?&=]", rest)
+    before, _, query = rest.partition("?")
+    place, *path = re.split("[/=]", before)
     user, _, host = place.rpartition("@")
-    words = [*user.split(":"), *path, *([] if scheme in HOSTED else [host])]
-    return [url, rest, *(word for word in words if len(word) >= SHORTEST)]
+    name, _, password = user.partition(":")
+    options = [option.partition("=") for option in query.split("&")]
+    words = [password, *path, *(value or option for option, _, value in options if option not in OPEN)]
+    words += [host] if scheme not in HOSTED else []
+    words += [name] if scheme not in HOSTED or not password else []
+    return [url, rest, *(form for word in words if len(word) >= SHORTEST for form in (word, unquote(word)))]
