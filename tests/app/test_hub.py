@@ -14,7 +14,6 @@ from nbflow_app.hub import Hub
 from nbflow.errors import Unavailable
 from nbflow.run import Change
 
-
 AWAY, WRONG = Unavailable("the database does not answer"), ValueError("no such row")
 
 

@@ -11,7 +11,7 @@ import nbflow_app
 
 import nbflow
 
-SERVER = '''
+SERVER = """
 import sys
 from pathlib import Path
 import nbflow_app.drawings
@@ -30,7 +30,7 @@ page = Page(template="error.html", title="Wrong", data={"code": 404, "message": 
 said = [frame.render(page), page_style(), script(*scripts), *(asset(name).decode() for name in ASSETS)]
 assert "no such run" in said[0]
 assert not [each for each in said if "of_the_new_release" in each]
-'''
+"""
 
 
 def test_an_upgrade_in_place_gives_old_code_no_new_files(tmp_path: Path) -> None:
