@@ -18,6 +18,9 @@ _NUMBER = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?
 _DURATION = re.compile(r"(?=\d)(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)(?:\.(\d{1,6}))?s)?", re.ASCII)
 _UNITS = (("d", 86_400), ("h", 3_600), ("m", 60))
 
+LONGEST = timedelta(days=100_000)
+"""What is longer leads out of the calendar, from today or from any other day that a schedule may name."""
+
 
 def read_scalar(text: str) -> bool | int | float | str | None:
     """The value of an unquoted scalar by the core schema of YAML 1.2: `no` and `2026-04-01` are text.
@@ -69,13 +72,13 @@ def read_day_or_instant(text: str) -> date | datetime:
 
 
 def read_duration(text: str) -> timedelta:
-    """`30s`, `2m`, `1h30m`, `1d`, `0.5s`. Raises ValueError for anything else, and where it is beyond counting."""
+    """`30s`, `2m`, `1h30m`, `1d`, `0.5s`. Raises ValueError for anything else, and for what is longer than LONGEST."""
     found = _DURATION.fullmatch(text)
     if found is None:
         raise ValueError(f"{text!r} is no duration")
     days, hours, minutes, seconds, fraction = found.groups(default="0")
     try:
-        return timedelta(
+        duration = timedelta(
             days=int(days),
             hours=int(hours),
             minutes=int(minutes),
@@ -83,7 +86,19 @@ def read_duration(text: str) -> timedelta:
             microseconds=int(fraction.ljust(6, "0")),
         )
     except OverflowError:
-        raise ValueError(f"{text!r} is too long") from None
+        duration = timedelta.max
+    if duration > LONGEST:
+        raise ValueError(f"{text!r} is too long; use {write_duration(LONGEST)} at most")
+    return duration
+
+
+def is_too_long(text: str) -> bool:
+    """Whether it is written like a duration, but longer than LONGEST."""
+    try:
+        read_duration(text)
+    except ValueError:
+        return _DURATION.fullmatch(text) is not None
+    return False
 
 
 def write_duration(duration: timedelta) -> str:

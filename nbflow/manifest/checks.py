@@ -42,6 +42,10 @@ def _check_schedule(reading: Reading, report: Report) -> None:
     if not _is_zone(plan.timezone):
         message = f"schedule.timezone: there is no time zone '{plan.timezone}'"
         report.error(node.find("timezone"), message, did_you_mean(plan.timezone, available_timezones()))
+    for key, day in (("start", plan.start), ("end", plan.end)):
+        if day and day.year not in schedule.YEARS:
+            hint = f"Use {schedule.YEARS[0]} to {schedule.YEARS[-1]}, or leave it out."
+            report.error(node.find(key), f"schedule.{key}: no run can be for the year {day.year}", hint)
     if plan.start and plan.end and plan.end < plan.start:
         report.error(node.find("end"), f"schedule.end {plan.end} is before schedule.start {plan.start}")
 

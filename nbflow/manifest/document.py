@@ -153,6 +153,8 @@ def _mark(mark: StringMark) -> Mark:
 
 
 _COLON = re.compile(r"\s*:")
+_NO_CHARACTER = re.compile(r"\\U(?!000|0010)[0-9A-Fa-f]{8}")
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 def _offsets(event: Event) -> tuple[int, int]:
@@ -160,16 +162,27 @@ def _offsets(event: Event) -> tuple[int, int]:
 
 
 def _events(text: str) -> Iterator[Event]:
+    behind = 0
     try:
-        yield from YAML(typ="safe", pure=True).parse(text)
+        for event in YAML(typ="safe", pure=True).parse(text):
+            behind = event.end_mark.index
+            yield event
+    except (ValueError, OverflowError):  # what Python says of an escape that is no character
+        found = _NO_CHARACTER.search(text, behind)
+        if found is None:
+            raise
+        raise _Unreadable(_at(text, found.start()), f"not valid YAML: there is no character {found[0]}") from None
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise _Unreadable(_mark(mark) if mark else Mark(1, 1), _sentence(error), _advice(error)) from None
     except YAMLError as error:
         at = getattr(error, "position", 0)
-        line, column = text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
         message = f"not valid YAML: the character U+{getattr(error, 'character', 0):04X} may not stand in it"
-        raise _Unreadable(Mark(line, column), message) from None
+        raise _Unreadable(_at(text, at), message) from None
+
+
+def _at(text: str, offset: int) -> Mark:
+    return Mark(text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset))
 
 
 _PLAIN = {
@@ -236,7 +249,7 @@ class _Builder:
                 written = Written(*_offsets(event), alias=event.anchor)
                 return replace(self._anchored(event), where=where, key=key or mark, written=written)
             case ScalarEvent():
-                value: Any = event.value if event.style else read_scalar(event.value)
+                value: Any = self._quoted(event, _place(mark, where)) if event.style else read_scalar(event.value)
                 if value is None and key:
                     mark = key  # where nothing is written there is no better place
                 children: list[Node] = []
@@ -253,6 +266,18 @@ class _Builder:
         if anchor := getattr(event, "anchor", None):
             self._anchors[anchor] = node
         return node
+
+    def _quoted(self, event: ScalarEvent, place: Node) -> str:
+        """Its text; JSON, which YAML contains, writes a character beyond U+FFFF as two halves."""
+        text: str = event.value
+        if not _HALF.search(text):
+            return text
+        halves = text.encode("utf-16", "surrogatepass")
+        try:
+            return halves.decode("utf-16")
+        except UnicodeDecodeError:
+            self._complain(place, "this has half of a character", "Write the character itself.")
+            return halves.decode("utf-16", "replace")
 
     def _written(self, event: Event, children: list[Node]) -> Written:
         start, end = _offsets(event)

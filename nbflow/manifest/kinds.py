@@ -13,7 +13,7 @@ from nbflow.errors import InvalidInput
 from nbflow.manifest.document import Node
 from nbflow.manifest.report import Report
 from nbflow.params import templates
-from nbflow.scalars import Unfit, cut, describe, read_duration
+from nbflow.scalars import LONGEST, Unfit, cut, describe, is_too_long, read_duration, write_duration
 from nbflow.text import did_you_mean
 
 Schema = dict[str, Any]
@@ -66,7 +66,18 @@ def _true_or_false(value: Any) -> str:
     return f"Write {word}." if word else ""
 
 
-TEXT = _single("text", _only(str), {"type": "string"}, _in_quotes)
+_ANY_TEXT = _single("text", _only(str), {"type": "string"}, _in_quotes)
+
+
+def _text(node: Node, report: Report) -> str:
+    """What a variable, a path and a column of every database can hold."""
+    text: str = _ANY_TEXT.read(node, report)
+    if "\0" in text:
+        raise Unfit("has a null character", "Take the \\0 out.")
+    return text
+
+
+TEXT = Kind(_text, _ANY_TEXT.schema)
 FLAG = _single("true or false", _only(bool), {"type": "boolean"}, _true_or_false)
 JSON = Kind(lambda node, _: node.plain(), {})
 
@@ -80,16 +91,26 @@ def _word(node: Node, report: Report) -> str:
 
 WORD = Kind(_word, {"type": "string", "pattern": r"\S"})
 
+GREATEST = 2**31 - 1
+"""The largest whole number that every database counts to."""
+
 
 def integer(least: int | None = None) -> Kind:
+    lowest = -GREATEST if least is None else least
+
     def convert(value: Any) -> int:
         number: int = _only(int)(value)
-        if least is not None and number < least:
+        if not lowest <= number <= GREATEST:
             raise ValueError
         return number
 
+    def advise(value: Any) -> str:
+        if not isinstance(value, int) or abs(value) <= GREATEST:
+            return ""
+        return f"Use {GREATEST} at most." if value > 0 else f"Use {lowest} at least."
+
     expected = "a whole number" if least is None else f"a whole number, {least} or more"
-    return _single(expected, convert, {"type": "integer"} if least is None else {"type": "integer", "minimum": least})
+    return _single(expected, convert, {"type": "integer", "minimum": lowest, "maximum": GREATEST}, advise)
 
 
 def number(least: float, most: float) -> Kind:
@@ -116,6 +137,8 @@ def duration(more: str = "", *, least: timedelta = timedelta(0)) -> Kind:
         return found
 
     def advise(value: Any) -> str:
+        if isinstance(value, str) and is_too_long(value):
+            return f"Use {write_duration(LONGEST)} at most."
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         return f"Write {value}s." if is_number and value >= least.total_seconds() else ""
 

@@ -14,6 +14,7 @@ from nbflow.schedule.cron import check_cron
 from nbflow.schedule.zones import midnight, passed, reached
 
 __all__ = [
+    "YEARS",
     "RunDates",
     "Tick",
     "check_cron",
@@ -26,7 +27,8 @@ __all__ = [
     "ticks",
 ]
 
-_YEARS = range(1900, 9001)
+YEARS = range(1900, 9001)
+"""Those in which zones and ticks can be counted."""
 
 
 class RunDates(NamedTuple):
@@ -106,8 +108,8 @@ def for_instant(schedule: Schedule | None, instant: datetime) -> RunDates:
 
 
 def _require_ordinary(day: date) -> None:
-    if day.year not in _YEARS:
-        raise InvalidInput(f"no run can be for the year {day.year}", hint=f"Use {_YEARS[0]} to {_YEARS[-1]}.")
+    if day.year not in YEARS:
+        raise InvalidInput(f"no run can be for the year {day.year}", hint=f"Use {YEARS[0]} to {YEARS[-1]}.")
 
 
 def _first_tick(schedule: Schedule, day: date, begin: datetime) -> Tick | None:

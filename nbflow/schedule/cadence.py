@@ -58,14 +58,17 @@ class _Every:
     origin: datetime
     zone: ZoneInfo
 
-    def after(self, instant: datetime) -> Tick:
+    def after(self, instant: datetime) -> Tick | None:
         return self._tick((instant - self.origin) // self.step + 1)
 
-    def upto(self, instant: datetime) -> Tick:
+    def upto(self, instant: datetime) -> Tick | None:
         return self._tick((instant - self.origin) // self.step)
 
-    def _tick(self, number: int) -> Tick:
-        return _tick(self.origin + number * self.step, self.zone)
+    def _tick(self, number: int) -> Tick | None:
+        try:
+            return _tick(self.origin + number * self.step, self.zone)
+        except OverflowError:  # the calendar ends before it
+            return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from nbflow.graph import cycle_path
 from nbflow.manifest import check, dump, parse
+from nbflow.manifest.kinds import GREATEST
 from nbflow.model import Alerts, Keep, Param, Pipeline, PipelineName, Retries, Schedule, Task, TaskName
 from nbflow.states import JoinRule
 
@@ -33,7 +34,8 @@ json_values: st.SearchStrategy[Any] = st.recursive(
 )
 durations = st.timedeltas(timedelta(0), timedelta(days=1000))
 some_time = st.timedeltas(timedelta(microseconds=1), timedelta(days=1000))
-words = plain_text.filter(str.strip)
+lines = plain_text.filter(lambda text: "\0" not in text)
+words = lines.filter(str.strip)
 word_lists = st.lists(words, max_size=3).map(tuple)
 times = st.builds(time, st.integers(0, 23), st.integers(0, 59))
 alerts = st.builds(
@@ -48,7 +50,7 @@ alerts = st.builds(
 schedules = st.builds(
     lambda cadence, days, **rest: Schedule(**cadence, start=min(days), end=max(days), **rest),
     st.sampled_from([{"cron": "0 2 * * *"}, {"cron": "@daily"}, {"every": timedelta(minutes=15)}]),
-    st.lists(st.dates(date(2000, 1, 1)), min_size=1, max_size=2),
+    st.lists(st.dates(date(2000, 1, 1), date(9000, 12, 31)), min_size=1, max_size=2),
     timezone=st.sampled_from(["UTC", "America/Los_Angeles"]),
     missed=st.sampled_from(["latest", "none", "all"]) | st.integers(1, 99),
     grace=st.timedeltas(timedelta(minutes=1), timedelta(days=1000)),
@@ -71,7 +73,7 @@ def params_of(values: dict[str, Any]) -> dict[str, Param]:
     return {name: Param(name=name, **fields) for name, fields in values.items()}
 
 
-param_fields = st.fixed_dictionaries({"default": json_values, "description": plain_text}) | st.sampled_from(
+param_fields = st.fixed_dictionaries({"default": json_values, "description": lines}) | st.sampled_from(
     [
         {"type": "int", "default": 3, "choices": (1, 3)},
         {"type": "date | None", "default": None},
@@ -93,10 +95,10 @@ def tasks(draw: st.DrawFn, name: str, earlier: list[str]) -> Task:
         "cell_timeout": some_time,
         "pool_slots": st.integers(1, 9),
         "pool": words,
-        "priority": st.integers(),
+        "priority": st.integers(-GREATEST, GREATEST),
         "allow_failure": st.booleans(),
         "kernel": words,
-        "env": st.fixed_dictionaries(dict.fromkeys(variables[:half], plain_text)),
+        "env": st.fixed_dictionaries(dict.fromkeys(variables[:half], lines)),
         "secrets": st.fixed_dictionaries(dict.fromkeys(variables[half:], words)),
         "position": st.tuples(st.floats(-1e9, 1e9), st.floats(-1e9, 1e9)),
     }
@@ -113,8 +115,8 @@ def tasks(draw: st.DrawFn, name: str, earlier: list[str]) -> Task:
 def pipelines(draw: st.DrawFn) -> Pipeline:
     task_names = draw(st.lists(names, unique=True, min_size=1, max_size=5))
     optional: dict[str, Any] = {
-        "description": plain_text,
-        "owner": plain_text,
+        "description": lines,
+        "owner": lines,
         "tags": word_lists,
         "schedule": schedules,
         "max_active_runs": st.integers(1, 9),
@@ -152,8 +154,8 @@ graphs = st.lists(names, unique=True, min_size=1, max_size=6).flatmap(
 
 @given(graphs)
 def test_a_cycle_is_reported_exactly_where_there_is_one(upstreams: dict[str, list[str]]) -> None:
-    lines = (f"  {name}: {{notebook: a.ipynb, depends_on: [{', '.join(ups)}]}}\n" for name, ups in upstreams.items())
-    pipeline, problems = check("name: p\ntasks:\n" + "".join(lines))
+    listed = (f"  {name}: {{notebook: a.ipynb, depends_on: [{', '.join(ups)}]}}\n" for name, ups in upstreams.items())
+    pipeline, problems = check("name: p\ntasks:\n" + "".join(listed))
     assert (pipeline is None) is bool(problems) is (cycle_path(upstreams) is not None)
     for problem in problems:
         steps = problem.message.removeprefix("cycle: ").split(" → ")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from manifest_cases import Case, read_cases
 
 from nbflow.errors import InvalidManifest, Problem
 from nbflow.manifest import check, parse
+from nbflow.model import TaskName
 
 CASES = read_cases("wrong_manifests.txt")
 
@@ -70,6 +73,14 @@ def test_counts_the_items_of_for_each(items: str) -> None:
 def test_a_long_name_is_refused() -> None:
     assert check(f"name: {'a' * 100}\ntasks: {{b: {{notebook: c.ipynb}}}}\n")[1] == []
     assert len(check(f"name: {'a' * 101}\ntasks: {{b: {{notebook: c.ipynb}}}}\n")[1]) == 1
+
+
+def test_the_two_halves_of_a_character_of_json_are_one() -> None:
+    given = {"x": "grüß 😀"}
+    pipeline, problems = check(one_task(f"params: {json.dumps(given)}"))
+    assert problems == []
+    assert pipeline is not None
+    assert pipeline.tasks[TaskName("a")].params == given
 
 
 WARNINGS = {

@@ -132,6 +132,12 @@ def test_previous(schedule: Schedule, at: str, expected: str | None) -> None:
 # --- every --------------------------------------------------------------------------------------------------------
 
 
+def test_steps_end_with_the_calendar() -> None:
+    centuries = Schedule(every=timedelta(days=100_000), start=date(9000, 1, 1))
+    assert [tick.run_date.year for tick in ticks(centuries, utc("2026-01-01"))] == [9000, 9273, 9547, 9821]
+    assert previous(centuries, utc("0200-01-01")) is None
+
+
 @pytest.mark.parametrize(
     ("schedule", "after", "expected"),
     [
