@@ -136,10 +136,12 @@ class _Passing(HTTPMessageDelegate):
         self._gate, self._server_conn = gate, server_conn
         self._conn = Connection(request_conn)
         self._inside: HTTPMessageDelegate | None = None
+        self._wants_body = True
         self._refusal: _Refusal | None = None
 
     async def headers_received(self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders) -> None:
         assert isinstance(start_line, RequestStartLine)
+        self._wants_body = start_line.method != "HEAD"
         self._refusal = await self._judge(start_line, headers)
         if self._refusal is not None:
             return
@@ -163,7 +165,7 @@ class _Passing(HTTPMessageDelegate):
             return self._needs_more(self._conn.caller, path)
         if self._gate.is_public(path):
             return None
-        wants_page = start_line.method == "GET" and "text/html" in headers.get("Accept", "")
+        wants_page = start_line.method in {"GET", "HEAD"} and "text/html" in headers.get("Accept", "")
         if not wants_page:
             return _Refusal(403, "Forbidden", "Sign in first.")
         return _Refusal(303, "See Other", "", f"{self._gate.prefix}/sign-in?next={quote(start_line.path, safe='')}")
@@ -192,7 +194,8 @@ class _Passing(HTTPMessageDelegate):
         headers = HTTPHeaders({"Content-Type": "text/plain; charset=utf-8", "Content-Length": str(len(body))})
         if refusal.location:
             headers["Location"] = refusal.location
-        self._conn.write_headers(ResponseStartLine("HTTP/1.1", refusal.code, refusal.reason), headers, body)
+        start_line = ResponseStartLine("HTTP/1.1", refusal.code, refusal.reason)
+        self._conn.write_headers(start_line, headers, body if self._wants_body else b"")
         self._conn.finish()
 
 

@@ -67,6 +67,17 @@ def test_users_sign_in_and_out(tmp_path: Path) -> None:
         assert browser.get("/runs").status_code == 303, "the session was ended on the server, too"
 
 
+@pytest.mark.parametrize("password", [" correct horse battery ", "correct\x01horse\x02battery"])
+def test_a_password_is_taken_as_it_was_set(tmp_path: Path, password: str) -> None:
+    world = World(tmp_path)
+    world.api().add_user("ada", Role.ADMIN, password=password)
+    entry = PeopleEntry(Entrance(world.store, world.clock), 5006)
+    with served(world, entry=entry) as running, running.stranger() as browser:
+        token = xsrf_of(browser.get("/sign-in").text)
+        form = {"_xsrf": token, "name": "ada", "next": "/runs", "password": password}
+        assert browser.post("/sign-in", data=form).status_code == 303
+
+
 def test_signing_in_needs_its_own_form(tmp_path: Path) -> None:
     with served(World(tmp_path)) as running, running.stranger() as browser:
         assert browser.post("/sign-in", data={"token": running.entry.token}).status_code == 403

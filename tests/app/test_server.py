@@ -39,6 +39,14 @@ def test_nothing_else_is_open_to_strangers(running: Running, path: str) -> None:
         assert stranger.post(path).status_code == 403
 
 
+@pytest.mark.parametrize(("accept", "code"), [("*/*", 403), ("text/html", 303)])
+def test_who_asks_for_the_head_alone_is_refused_without_a_body(running: Running, accept: str, code: int) -> None:
+    with running.stranger() as stranger:
+        for path in ("/", "/runs"):  # on one connection
+            answer = stranger.head(path, headers={"Accept": accept})
+            assert (answer.status_code, answer.content) == (code, b"")
+
+
 @pytest.mark.parametrize(("role", "code"), [(Role.VIEWER, 403), (Role.OPERATOR, 403), (Role.EDITOR, 200)])
 @pytest.mark.parametrize("path", ["", "/autoload.js?bokeh-autoload-element=x"])
 def test_the_canvas_of_the_editor_is_for_editors(tmp_path: Path, role: Role, code: int, path: str) -> None:
