@@ -32,6 +32,7 @@ _POSTGRES = {
     "25006": "The server takes no writes; give the address of the primary one.",
     "25P03": "The transaction was silent for too long; try again.",
     "40": "Another transaction was in the way; try again.",
+    "42501": "Give its user the rights, or make it the owner of the database and of all tables in it.",
     "53": "The server is short of disk, memory or connections; nothing was half-written.",
     "55P03": _BUSY,
     "57": "The server is shutting down or starting up; try again.",

@@ -215,6 +215,12 @@ class TestPostgres(SqlContract):
         with pytest.raises(Unavailable, match='database "nowhere" does not exist'):
             SqlStore(postgres.url("nowhere"))
 
+    def test_a_user_without_rights_is_told(self, postgres: PostgresServer) -> None:
+        postgres.execute("CREATE USER stranger")
+        url = postgres.url(postgres.new_database()).replace("//postgres@", "//stranger@")
+        with pytest.raises(Unavailable, match=r"permission denied for schema public\. Give its user"):
+            SqlStore(url)
+
     def test_no_message_has_the_password(self, tmp_path: Path) -> None:
         with pytest.raises(Unavailable) as caught:
             SqlStore(f"postgresql://ada:secret@/nbflow?host={tmp_path}")

@@ -93,6 +93,7 @@ def of_postgres(fault: psycopg.Error, kind: type[DBAPIError] = OperationalError)
         (of_postgres(psycopg.errors.AdminShutdown("terminating")), Unavailable, "try again"),
         (of_postgres(psycopg.errors.TooManyConnections("sorry")), Unavailable, "short of disk, memory or connections"),
         (of_postgres(psycopg.errors.ReadOnlySqlTransaction("cannot")), Unavailable, "primary"),
+        (of_postgres(psycopg.errors.InsufficientPrivilege("not you"), ProgrammingError), Unavailable, "Give its user"),
         (of_postgres(psycopg.errors.UniqueViolation("twice"), IntegrityError), Conflict, "twice"),
         (NoConnectionFree("QueuePool limit"), Unavailable, "no connection free"),
     ],
