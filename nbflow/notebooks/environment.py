@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from nbflow.errors import InvalidInput
 from nbflow.notebooks.mask import SHORTEST
 from nbflow.run import StartAttempt
 from nbflow.text import fault
+from nbflow.tomltext import read_toml
 
 PREFIX = "NBFLOW_"
 SECRET_PREFIX = "NBFLOW_SECRET_"
@@ -99,7 +99,7 @@ def read_secrets_file(path: Path) -> Mapping[str, object]:
                     where=str(path),
                     hint=f"chmod 600 {path}",
                 )
-            return tomllib.load(file)
+            return read_toml(file.read().decode("utf-8-sig"))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:

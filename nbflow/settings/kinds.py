@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import posixpath
 import re
-import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from nbflow.scalars import Unfit, describe, read_duration
+from nbflow.tomltext import read_toml
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,8 @@ def _split(text: str) -> Any:
     if not text.lstrip().startswith("["):
         return [part.strip() for part in text.split(",") if part.strip()]
     try:
-        return tomllib.loads(f"list = {text.strip()}")["list"]
-    except tomllib.TOMLDecodeError:
+        return read_toml(f"list = {text.strip()}")["list"]
+    except ValueError:
         return text
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from nbflow.errors import Problem
 from nbflow.scalars import Unfit, describe
 from nbflow.settings.table import SETTINGS, Setting
 from nbflow.text import did_you_mean, fault
+from nbflow.tomltext import read_toml
 
 FILE = "nbflow.toml"
 _PREFIX = "NBFLOW_"
@@ -53,8 +53,8 @@ def from_file(path: Path) -> Iterator[Given | Problem]:
         yield _Place(FILE).problem(f"this cannot be read: {fault(error)}")
         return
     try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        document = read_toml(text)
+    except ValueError as error:
         yield _syntax(str(error), text)
         return
     positions = _positions(text)

@@ -189,6 +189,14 @@ def test_secrets_that_no_task_could_read(tmp_path: Path) -> None:
     assert found.message.startswith(f"{secrets}: it cannot be read: Invalid value")
 
 
+def test_secrets_as_an_editor_of_windows_writes_them(tmp_path: Path) -> None:
+    secrets = tmp_path / ".nbflow" / "secrets.toml"
+    secrets.parent.mkdir()
+    secrets.touch(0o600)
+    secrets.write_text('stripe_key = "sk_live_1"\r\n', encoding="utf-8-sig")
+    assert look(tmp_path)["secrets"].is_fine
+
+
 def test_a_manifest_that_cannot_be_used(tmp_path: Path) -> None:
     manifest = tmp_path / "notebooks" / "pipeline.yaml"
     manifest.parent.mkdir()

@@ -273,6 +273,8 @@ def test_without_a_mark_the_project_is_the_folder_itself(tmp_path: Path, monkeyp
          "1:1: unknown key 'database'. There are: alerts, channels, executor, jupyter, keep, kernels, pipelines, "
          "pools and 3 more."),
         ("[executor]\nslots 2", "2:7: this is no TOML: Expected '=' after a key in a key/value pair"),
+        ("[pools]\nwarehouse = " + "9" * 5000, "1:1: this is no TOML: a number in it has more than 4,300 digits"),
+        ("[pools]\nwarehouse = " + "[" * 5000, "1:1: this is no TOML: it is nested too deep"),
         ("[executor]\nslots = 1\nslots = 2", "3:1: this is no TOML: Cannot overwrite a value"),
     ],
 )  # fmt: skip
@@ -293,6 +295,7 @@ def test_what_is_wrong_in_the_file_and_where(tmp_path: Path, text: str, expected
          "NBFLOW_STORE_OUTPUTS is a remote place (gs://), which is not yet supported. Name a folder."),
         ("NBFLOW_POOLS_2", "2", "'2' cannot be a name in pools. It must match [a-z][a-z0-9_]*."),
         ("NBFLOW_PIPELINES", "[notebooks", "NBFLOW_PIPELINES must be a list"),
+        ("NBFLOW_PIPELINES", "[" * 5000, "NBFLOW_PIPELINES must be a list"),
         ("NBFLOW_CHANNELS_OPS_URLS", "slack//secret",
          "NBFLOW_CHANNELS_OPS_URLS has no address at place 1. An Apprise address begins like mailto://."),
     ],
