@@ -13,7 +13,7 @@ import pytest
 from app_up import Eyes, Up
 from fingers import AT, box, drag, port, tab_to
 from making import eventually
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 ROOT = Path(__file__).parents[2]
 WAIT = 60_000
@@ -127,6 +127,53 @@ def test_two_tasks_are_connected_saved_and_run_to_green(up: Up, ada: Eyes) -> No
     page.get_by_role("button", name="Back to the draft").click()
     assert canvas.look("second") is None
     expect(page).not_to_have_url(re.compile("run="))
+
+
+HOLD = """
+run => {
+  const fetched = fetch
+  window.late_answers = []
+  window.fetch = async (address, ...rest) => {
+    const answer = await fetched(address, ...rest)
+    if (!String(address).endsWith(`${run}/states`)) return answer
+    const told = await answer.json()
+    return {ok: true, json: () => new Promise(go => late_answers.push(() => go(told)))}
+  }
+}
+"""
+LET_GO = "async () => { late_answers.forEach(go => go()); await new Promise(requestAnimationFrame) }"
+
+
+def test_what_is_told_late_of_one_run_does_not_stand_under_another(up: Up, ada: Eyes) -> None:
+    one = up.project.json("run", "pair", "--task", "first")["run"]["id"]
+    both = up.project.json("run", "pair")["run"]["id"]
+    ada.page.add_init_script(f"({HOLD})('{one}')")
+    page = ada.go(f"/pipelines/pair/edit?run={one}")
+    page.wait_for_function("late_answers.length", timeout=WAIT)
+    page.evaluate("go => document.dispatchEvent(new CustomEvent('nbflow:news', {detail: {go}}))", f"?run={both}")
+    said = page.locator("#followed-state")
+    expect(said).to_contain_text(f"Run {both} ended: success, 2 of 2 tasks done", timeout=WAIT)
+    page.evaluate(LET_GO)
+    assert "2 of 2 tasks done" in str(said.text_content())
+
+
+def test_a_run_is_followed_though_the_server_could_not_answer_at_first(up: Up, ada: Eyes) -> None:
+    run = up.project.json("run", "pair")["run"]["id"]
+    refused = []
+
+    def refuse_once(route: Route) -> None:
+        if refused:
+            route.continue_()
+        else:
+            refused.append(route.request.url)
+            route.fulfill(status=503, body="")
+
+    ada.page.route("**/states", refuse_once)
+    page = ada.go(f"/pipelines/pair/edit?run={run}")
+    expect(page.locator("#followed-state")).to_contain_text("success, 2 of 2 tasks done", timeout=WAIT)
+    assert refused
+    told = [fault for fault in ada.faults if refused[0] in fault]  # by the browser itself
+    ada.faults = [fault for fault in ada.faults if fault not in told]
 
 
 def test_one_task_of_a_draft_runs_before_it_is_saved(up: Up, ada: Eyes) -> None:

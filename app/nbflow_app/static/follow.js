@@ -13,9 +13,11 @@ async function follow(run) {
   followed = run;
   part("followed-run").href = address(run);
   await look(run);
-  if (followed !== run || !told) return;
+  if (followed !== run) return;
+  const later = () => setTimeout(() => followed === run && follow(run), 2000);
+  if (!told) { later(); return; }
   socket = watching({ watch: `run:${run}`, seen: told.seen }, () => soon(run));
-  socket.onclose = () => { if (followed === run && !leaving) setTimeout(() => followed === run && follow(run), 2000); };
+  socket.onclose = () => { if (followed === run && !leaving) later(); };
 }
 
 /* News may come faster than it is asked for: one question at a time, and one more where there was news meanwhile. */
@@ -31,10 +33,10 @@ async function soon(run) {
 
 async function look(run) {
   const answer = await fetch(`${address(run)}/states`, { headers: { "X-Requested-With": "nbflow" } }).catch(() => null);
-  if (followed !== run || !answer) return;
-  if (!answer.ok) { unfollow(); return; }
-  told = await answer.json();
-  show();
+  const now = answer?.ok ? await answer.json().catch(() => null) : null;
+  if (followed !== run) return;
+  if (now) { told = now; show(); }
+  else if (answer && !answer.ok && answer.status < 500) unfollow();
 }
 
 function show() {

@@ -10,9 +10,13 @@ const page = document.getElementById("editor");
 const here = `${base}/pipelines/${page.dataset.pipeline}/edit`;
 const byId = (id) => document.getElementById(id);
 
+/* Nothing where there is no answer, or the same was asked again meanwhile. */
+const turns = {};
 async function ask(path) {
+  const turn = turns[path] = (turns[path] ?? 0) + 1;
   const answer = await fetch(`${here}/${path}`, { headers: { "X-Requested-With": "nbflow" } }).catch(() => null);
-  return answer?.ok ? answer.json() : null;
+  const told = answer?.ok ? await answer.json().catch(() => null) : null;
+  return turn === turns[path] ? told : null;
 }
 
 /* --- notebooks ---------------------------------------------------------------------------------------------------------- */
