@@ -31,6 +31,7 @@ from nbflow.notebooks.forkserver import (
     send,
     start_afresh,
 )
+from nbflow.notebooks.rehearsal import rehearse
 
 if TYPE_CHECKING:
     from nbflow.executors.worker import Attempt
@@ -70,8 +71,6 @@ class AttemptServer(ForkServer):
                 self._see_to_server(order.kernel, request["env"], order.env)
 
     def rehearse(self) -> None:
-        from nbflow.notebooks.rehearsal import rehearse
-
         rehearse()
 
     def get_ready(self, channel: socket.socket) -> Request:
@@ -164,8 +163,6 @@ def get_up() -> None:
     """Do once what every attempt needs: its imports, and what they do in the same way for all."""
     with _hidden(*REMOTE):
         preload(START_UP)
-    from nbflow.notebooks.rehearsal import rehearse
-
     rehearse()
 
 
