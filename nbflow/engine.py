@@ -20,7 +20,7 @@ from nbflow.lifecycle import Allot
 from nbflow.live import LiveRun, StartOrder, Turn
 from nbflow.model import GRACE, AttemptId, RunId, Task, TaskKey
 from nbflow.pace import is_over
-from nbflow.pools import Places, in_turn
+from nbflow.pools import Places, in_turn, taken
 from nbflow.ports import LEASE, Clock, Executor, Lease, Owners, RunStore
 from nbflow.run import (
     Answer,
@@ -421,8 +421,8 @@ class Engine:
         if not free:
             return {}
         queues = [(pool, _turns(live, queue)) for live in self._going_on for pool, queue in live.queues().items()]
-        taken = _taken(self._store.pool_holders()) if any(pool for pool, _ in queues) else {}
-        places, granted = Places[TaskKey](self._pools, taken), defaultdict[RunId, list[SlotGranted]](list)
+        held = taken(self._store.pool_holders()) if any(pool for pool, _ in queues) else {}
+        places, granted = Places[TaskKey](self._pools, held), defaultdict[RunId, list[SlotGranted]](list)
         for turn in in_turn(queues, places.kept):
             _, run, key = turn
             task = self._task(turn)
@@ -464,10 +464,6 @@ def _given_up(attempt: Attempt, now: datetime) -> AttemptEnded:
 
 def _turns(live: LiveRun, ready: Iterable[Turn]) -> Iterator[_Turn]:
     return ((order, live.run.id, key) for order, key in ready)
-
-
-def _taken(holders: Mapping[str, Sequence[str]]) -> dict[str, int]:
-    return {pool: len(names) for pool, names in holders.items()}
 
 
 def _run_of(attempt: AttemptId) -> RunId:

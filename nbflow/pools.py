@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
 Who = TypeVar("Who")
@@ -28,6 +28,11 @@ class Places(Generic[Who]):
             return False
         self._taken[pool] = taken
         return True
+
+
+def taken(holders: Mapping[str, Collection[str]]) -> dict[str, int]:
+    """How many places of each pool are, by who has them: a name for each place."""
+    return {pool: len(names) for pool, names in holders.items()}
 
 
 def in_turn(queues: Iterable[tuple[str | None, Iterator[Turn]]], kept: Container[str | None]) -> Iterator[Turn]:

@@ -7,6 +7,7 @@ from collections import Counter
 from nbflow.api.bound import Bound
 from nbflow.api.roles import Role, needs
 from nbflow.api.views import Figures
+from nbflow.pools import taken
 from nbflow.ports import age_of_sign
 
 
@@ -24,7 +25,7 @@ class Health(Bound):
             runs=Counter(runs),
             tasks=Counter(tasks),
             pools=self._pools,
-            taken={pool: len(holders) for pool, holders in self._store.pool_holders().items()},
+            taken=taken(self._store.pool_holders()),
             slots=self._slots,
             heartbeat=age,
         )

@@ -16,10 +16,10 @@ from nbflow.aside import ASIDE
 from nbflow.live import LiveRun, StartOrder
 from nbflow.model import Pipeline, PipelineName, RunId, TaskKey
 from nbflow.pace import is_over
-from nbflow.pools import Places
+from nbflow.pools import Places, taken
 from nbflow.ports import Held, Leader, Lease, Owners, StoredRun, host_of, silence
 from nbflow.ports.changelog import SET_ASIDE
-from nbflow.run import Change
+from nbflow.run import Change, Request, Run
 from nbflow.timetable import Standing
 from nbflow.why import Owner, Surroundings
 
@@ -66,7 +66,7 @@ class Reasons(Bound):
             silent=_silent(lease if owner is Owner.ALIVE else leader, at),
             elsewhere=_elsewhere(live, leader),
             aside=self._aside(run.id, now) if owner is Owner.NONE else None,
-            asked=[each.request for each in self._store.asked([run.id]).get(run.id, ())],
+            asked=self._asked(run) if run.state.is_terminal else (),
             unfinished=self._store.unfinished(),
             owned={lease.run for lease in leases},
             limits=self._limits(live.pipeline, standings),
@@ -86,6 +86,9 @@ class Reasons(Bound):
         is_so = told is not None and told.event == SET_ASIDE and not is_over(2 * ASIDE, told.at, now)
         return told if is_so else None
 
+    def _asked(self, run: Run) -> Sequence[Request]:
+        return [each.request for each in self._store.asked([run.id]).get(run.id, ())]
+
     def _beside(self, live: LiveRun, mine: Lease, leases: Sequence[Lease]) -> Sequence[LiveRun]:
         """The runs of the engine that has this run."""
         runs = (lease.run for lease in leases if lease.engine == mine.engine)
@@ -96,7 +99,7 @@ class Reasons(Bound):
     ) -> Mapping[str, tuple[StartOrder, str]]:
         """Goes by what the engine goes by when it grants places."""
         ready = [(order, _name(live, key, pipeline), live.task(key)) for live in runs for order, key in live.ready()]
-        places = Places[tuple[StartOrder, str]](self._pools, {pool: len(names) for pool, names in holders.items()})
+        places = Places[tuple[StartOrder, str]](self._pools, taken(holders))
         for order, name, task in sorted(ready, key=itemgetter(0, 1)):
             if task.pool is not None:
                 places.take((order, name), task.pool, task.pool_slots)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import Any
 
 from nbflow.notebooks.mask import Mask, StreamMask
 from nbflow.notebooks.outputs import CellOutputs, Json, RichOutput, byte_size, overwrite, size_of
 from nbflow.notebooks.spill import Spill
+from nbflow.notebooks.texts import plain_text, text_of
 from nbflow.run import ErrorInfo
 
 LARGEST = 1024 * 1024
@@ -85,7 +85,7 @@ class CellCapture:
         if self._lacks_room():
             self._fill()
         if self._is_spilling:
-            self._spill.text(_plain_text(fields))
+            self._spill.text(plain_text(fields))
         if not self._is_full:
             self._add(self._fitted(fields), display_id)
         else:
@@ -115,7 +115,7 @@ class CellCapture:
             "traceback": _shortened(self._mask.text("\n".join(traceback))).split("\n") if traceback else [],
         }
         if self._is_spilling:
-            self._spill.text(_plain_text(fields))
+            self._spill.text(plain_text(fields))
         if self._is_full or self._lacks_room():
             self._errors_on_top += 1
         if self._errors_on_top <= MOST_ON_TOP:
@@ -233,7 +233,7 @@ class CellCapture:
         if not self._is_spilling:
             self._is_spilling = True
             for item in self.outputs.to_nbformat():
-                self._spill.text(_plain_text(item))
+                self._spill.text(plain_text(item))
             for text in more:
                 self._spill.text(text)
 
@@ -244,7 +244,7 @@ class CellCapture:
             largest = max(data, key=lambda mime: size_of({"data": {mime: data[mime]}}))
             notes.append(self._spill.aside(largest, data.pop(largest)))
         if notes:
-            data["text/plain"] = "\n".join([*filter(None, [_text(data.get("text/plain"))]), *notes])
+            data["text/plain"] = "\n".join([*filter(None, [text_of(data.get("text/plain") or "")]), *notes])
         return {**fields, "data": data}
 
     # --- clearing ---------------------------------------------------------------------------------------------------
@@ -267,19 +267,3 @@ def _shortened(text: str) -> str:
         return text
     half = LARGEST_ERROR // 2
     return f"{text[:half]}\n… {len(text) - 2 * half:,} characters left out …\n{text[-half:]}"
-
-
-def _plain_text(fields: Json) -> str:
-    """An output as text; all but a stream ends with its line."""
-    match fields["output_type"]:
-        case "stream":
-            return _text(fields["text"])
-        case "error":
-            return "\n".join([*fields["traceback"], ""])
-        case _:
-            return _text(fields["data"].get("text/plain")) + "\n"
-
-
-def _text(value: Any) -> str:
-    """Some kernels send a list of lines."""
-    return "".join(map(str, value)) if isinstance(value, list) else str(value or "")

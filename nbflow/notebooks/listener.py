@@ -39,6 +39,7 @@ class Listener(NotebookClient):
         self._captures: dict[str, CellCapture] = {}
         self._views: dict[str, tuple[Json, Json]] = {}
         """Displays of widgets, by the widget's model."""
+        self._has_widget_news = False
 
     def meet(self, client: AsyncKernelClient) -> None:
         """Widgets talk back to the kernel."""
@@ -74,6 +75,9 @@ class Listener(NotebookClient):
 
     def show_widgets(self) -> None:
         """Let displays of widgets say in their text what they show by now: kernels leave it as it was at first."""
+        if not self._has_widget_news:
+            return
+        self._has_widget_news = False
         for model, (data, metadata) in list(self._views.items()):
             try:
                 text = widgets.shown(model, self.widget_state)
@@ -103,6 +107,7 @@ class Listener(NotebookClient):
             case "clear_output":
                 capture.clear(bool(content.get("wait")))
             case "comm_open" | "comm_msg":
+                self._has_widget_news = True
                 self.handle_comm_msg([], self._masked(message), 0)
 
     def _display(self, capture: CellCapture, kind: str, content: Content) -> None:
@@ -117,6 +122,7 @@ class Listener(NotebookClient):
         elif widgets.VIEW in data:
             display_id = str(data[widgets.VIEW]["model_id"])
             self._views[display_id] = dict(data), metadata
+            self._has_widget_news = True
         capture.show(fields, display_id)
 
     def _heed(self, capture: CellCapture, data: Json) -> None:
@@ -136,6 +142,7 @@ class Listener(NotebookClient):
 
     def _show_in(self, widget: OutputWidget, capture: CellCapture, message: Mapping[str, Any]) -> None:
         """Output that goes to an Output widget instead of the cell; messages to nbflow and exceptions go to both."""
+        self._has_widget_news = True
         self._heed(capture, dict(message["content"].get("data") or {}))
         if message["msg_type"] == "error":
             self._show(capture, message)

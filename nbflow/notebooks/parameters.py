@@ -6,6 +6,7 @@ import contextlib
 import re
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
+from itertools import groupby
 from typing import Any
 
 from papermill.translators import PythonTranslator, papermill_translators
@@ -47,8 +48,8 @@ class Translator(PythonTranslator):  # type: ignore[misc]
     @classmethod
     def translate_str(cls, value: str) -> str:
         """Readable in every script: what can be printed is not escaped."""
-        escaped = (each if _is_foreign(each) else cls.translate_escaped_str(each)[1:-1] for each in value)
-        return f'"{"".join(escaped)}"'
+        runs = ((is_foreign, "".join(run)) for is_foreign, run in groupby(value, _is_foreign))
+        return f'"{"".join(run if is_foreign else cls.translate_escaped_str(run)[1:-1] for is_foreign, run in runs)}"'
 
     @classmethod
     def codify(cls, parameters: Mapping[str, Any], comment: str = "Parameters") -> str:

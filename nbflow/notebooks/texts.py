@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 COLOURS = re.compile(r"(\x1b\[[0-9;]*m)")
@@ -14,6 +15,17 @@ def text_of(value: Any) -> str:
     """nbformat also allows a list of lines; some kernels send other JSON, and half of a pair of surrogates."""
     text = "".join(map(str, value)) if isinstance(value, list) else str(value)
     return text.encode("utf-8", "replace").decode()
+
+
+def plain_text(output: Mapping[str, Any]) -> str:
+    """An output of a cell, as nbformat has it; all but a stream ends with its line."""
+    match output["output_type"]:
+        case "stream":
+            return text_of(output["text"])
+        case "error":
+            return "\n".join([*output["traceback"], ""])
+        case _:
+            return text_of(output["data"].get("text/plain") or "") + "\n"
 
 
 def safe(text: str) -> str:
